@@ -1,0 +1,71 @@
+"""The weights of convolutions as pictures, and how far they are from noise (Krizhevsky et al. 2012, figure 3)."""
+
+import torch
+from torch import Tensor, nn
+
+
+def convolutions(net: nn.Module) -> dict[str, nn.Conv2d]:
+    """Every convolution of a network by layer name (or module path), in the order in which they stand in it."""
+    inner = getattr(net, "module", net)
+    fields = {id(module): name for name, module in getattr(net, "layers", {}).items()}
+    return {
+        fields.get(id(module), path): module for path, module in inner.named_modules() if isinstance(module, nn.Conv2d)
+    }
+
+
+def filters(net: nn.Module, layer: str | None = None) -> Tensor:
+    """A copy of one convolution's weights, on the CPU.
+
+    Args:
+        layer: A name of `convolutions(net)`; None is the first, whose filters see the image itself.
+
+    Returns:
+        `(filters, input channels, height, width)`; the input channels of the first layer are R, G and B.
+
+    Raises:
+        LookupError: Not a convolution of this network.
+    """
+    layers = convolutions(net)
+    if layer is None and layers:
+        layer = next(iter(layers))
+    if layer not in layers:
+        some = ", ".join(list(layers)[:12]) or "none"
+        raise LookupError(f"layer {layer!r} is not a convolution of this network; its convolutions are {some}")
+    return layers[layer].weight.detach().float().cpu().clone()
+
+
+def as_images(weights: Tensor) -> Tensor:
+    """Filters squashed into [0, 1], each by its own largest weight, so that grey (0.5) is a weight of zero.
+
+    Args:
+        weights: `(F, C, h, w)`, any range.
+
+    Returns:
+        `(F, C, h, w)` in [0, 1]; with C = 3 they are images.
+    """
+    largest = weights.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12)
+    return 0.5 + 0.5 * weights / largest
+
+
+def fourier_share(weights: Tensor, modes: int = 3) -> Tensor:
+    """The share of each filter's energy in its strongest 2-D Fourier modes: near 1 for a stripe, low for noise.
+
+    With F the discrete Fourier transform of a filter w, the energy of frequency k is E(k) = sum over channels of
+    |F_c(k)|^2. A real filter has E(k) = E(-k), so that pair is one mode; the constant is a mode of its own.
+
+    Args:
+        weights: `(F, C, h, w)`.
+        modes: How many of the strongest modes to count.
+
+    Returns:
+        `(F,)`, each from 0 to 1; 1 where a filter is zero everywhere would mean nothing, so that gives 0.
+    """
+    height, width = weights.shape[2:]
+    energy = torch.fft.fft2(weights).abs().square().sum(1)
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    mode, mirrored = rows * width + columns, (-rows % height) * width + (-columns % width)
+    pair = torch.minimum(mode, mirrored).flatten()
+    by_mode = torch.zeros(len(weights), height * width).index_add_(1, pair, energy.flatten(1))
+    total = by_mode.sum(1)
+    strongest = by_mode.topk(min(modes, by_mode.shape[1]), dim=1).values.sum(1)
+    return torch.where(total > 0, strongest / total.clamp(min=1e-30), torch.zeros_like(total))

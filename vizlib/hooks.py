@@ -1,0 +1,264 @@
+"""Read, stop at and override the layers of any `nn.Module`, and change what a ReLU does on the way back.
+
+Everything here happens inside a `with` block (or one call) and is undone when it ends, also after an exception: the
+network's weights, settings and hooks are never left changed. It belongs to the thread that opened it, so two threads
+may look at one network at the same time.
+
+A layer goes by its name in `Network.layers` ('conv1') or by its module path ('layer1.0.conv2'). A module that runs
+several times in one forward means its first run; 'name_1' is the second, 'name_2' the third, as torchvision's feature
+extractor counts them.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from difflib import get_close_matches
+from threading import get_ident
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+# --- layers by name -------------------------------------------------------------------------------------------------
+
+
+def find(model: nn.Module, layer: str) -> tuple[nn.Module, int]:
+    """The module that `layer` names, and which of its runs in a forward is meant (0 is the first).
+
+    Raises:
+        LookupError: No such layer; the message lists those that exist and the nearest name.
+    """
+    named = getattr(model, "layers", None)
+    named = dict(named) if isinstance(named, Mapping) else {}
+    inner = model.module if named else model
+    modules = {path: module for path, module in inner.named_modules() if path} | named
+    if layer in modules:
+        return modules[layer], 0
+    repeat = re.fullmatch(r"(.+)_(\d+)", str(layer))
+    if repeat and repeat[1] in modules:
+        return modules[repeat[1]], int(repeat[2])
+    known = list(named or modules)
+    listing = f"{known[0]} … {known[-1]}" if len(known) > 12 else ", ".join(known)
+    near = get_close_matches(str(layer), modules, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise LookupError(f"layer {layer!r} is not in {_name(model)}; it has {listing} (net.layers){hint}")
+
+
+def _name(model: nn.Module) -> str:
+    return getattr(model, "name", None) or type(model).__name__
+
+
+@contextmanager
+def _on_output(model: nn.Module, layers: Iterable[str], act: Callable[[str, Tensor], Tensor | None]) -> Iterator[None]:
+    """Inside the `with`, `act(layer, output)` is called as each layer runs; what it returns replaces the output."""
+    places = {layer: find(model, layer) for layer in layers}
+    runs: Counter[nn.Module] = Counter()
+    owner = get_ident()
+
+    def begin(*_: object) -> None:
+        if get_ident() == owner:
+            runs.clear()
+
+    def hook(module: nn.Module, inputs: object, output: Tensor) -> Tensor | None:
+        if get_ident() != owner:
+            return None
+        place = (module, runs[module])
+        runs[module] += 1
+        for layer in (name for name, wanted in places.items() if wanted == place):
+            if not isinstance(output, Tensor):
+                raise TypeError(
+                    f"layer {layer!r} gives a {type(output).__name__}; choose one that gives a single tensor"
+                )
+            changed = act(layer, output)
+            output = output if changed is None else changed
+        return output
+
+    handles = [model.register_forward_pre_hook(begin)]
+    try:
+        handles += [module.register_forward_hook(hook) for module in {module for module, _ in places.values()}]
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+# --- reading and overriding -----------------------------------------------------------------------------------------
+
+
+class _Enough(Exception):
+    """Raised inside a forward when every layer that was asked for has been read."""
+
+
+@contextmanager
+def recording(model: nn.Module, layers: Iterable[str]) -> Iterator[dict[str, Tensor]]:
+    """Inside the `with`, every forward of `model` puts the outputs of `layers` into the dictionary that comes back.
+
+    They are part of the forward's own graph, so `torch.autograd.grad` of a score with respect to one works, and a
+    later in-place operation (ReLU, `+=`) does not change them.
+
+    Raises:
+        LookupError: A layer that does not exist.
+        TypeError: A layer whose output is not one tensor.
+
+    Example:
+        >>> with recording(net, ["relu7"]) as activations:
+        ...     score = net(photo)[0, 281]
+        >>> (gradient,) = torch.autograd.grad(score, activations["relu7"])
+    """
+    activations: dict[str, Tensor] = {}
+
+    def keep(layer: str, output: Tensor) -> Tensor:
+        activations[layer] = output
+        return output.clone()  # the network goes on with a copy: an in-place ReLU overwrites that, not what was read
+
+    with _on_output(model, layers, keep):
+        yield activations
+
+
+def read(model: nn.Module, images: Tensor, layers: Iterable[str], grad: bool = False) -> dict[str, Tensor]:
+    """The activations of any set of layers, from one forward that stops at the deepest of them.
+
+    Args:
+        model: A `Network` or any `nn.Module`.
+        images: `(N, 3, H, W)` in [0, 1] for a `Network`, else whatever the module takes.
+        layers: Names, in any order.
+        grad: Keep the graph, so that gradients flow from the activations to `images`.
+
+    Returns:
+        layer name -> output `(N, C, H, W)`, or `(N, K)` after a linear layer, in the order asked for.
+
+    Raises:
+        LookupError: A layer that does not exist, or that the forward did not run.
+        TypeError: A layer whose output is not one tensor.
+
+    Example:
+        >>> read(net, photo, ["conv1", "relu5"])["conv1"].shape
+        torch.Size([1, 64, 48, 48])
+    """
+    if isinstance(layers, str) or not (layers := list(layers)):
+        raise TypeError(f"layers: expected a list with at least one name, like ['conv1'], got {layers!r}")
+    activations: dict[str, Tensor] = {}
+
+    def keep(layer: str, output: Tensor) -> Tensor:
+        activations[layer] = output
+        if len(activations) == len(set(layers)):
+            raise _Enough
+        return output.clone()  # as in recording
+
+    with torch.set_grad_enabled(grad), _on_output(model, layers, keep):
+        try:
+            model(images)
+        except _Enough:
+            return {layer: activations[layer] for layer in layers}
+    missing = next(layer for layer in layers if layer not in activations)
+    raise LookupError(f"layer {missing!r} was not run by the forward of {_name(model)}, so there is nothing to read")
+
+
+@contextmanager
+def override(model: nn.Module, changes: Mapping[str, Callable[[Tensor], Tensor]]) -> Iterator[None]:
+    """Inside the `with`, the output of each layer named is replaced by `changes[layer](output)`.
+
+    Example:
+        >>> with override(net, {"relu3": lambda activation: activation * (activation > 1)}):
+        ...     logits = net(photo)
+    """
+    with _on_output(model, changes, lambda layer, output: changes[layer](output)):
+        yield
+
+
+# --- the backward rule of every ReLU --------------------------------------------------------------------------------
+
+ReluRule = Callable[[Tensor, Tensor], Tensor]
+
+RELU_RULES: dict[str, ReluRule] = {
+    # the gradient that arrives from above, the input of the ReLU -> the gradient handed down
+    "backprop": lambda gradient, x: gradient * (x > 0),
+    "deconvnet": lambda gradient, x: gradient * (gradient > 0),  # Zeiler and Fergus 2014
+    "guided": lambda gradient, x: gradient * (x > 0) * (gradient > 0),  # Springenberg et al. 2015
+}
+
+_RELUS = {nn.functional.relu, torch.relu, Tensor.relu}
+_INPLACE_RELUS = {nn.functional.relu_, torch.relu_, Tensor.relu_}
+_CLAMPS = {torch.clamp, torch.clamp_min, torch.clip, Tensor.clamp, Tensor.clamp_min, Tensor.clip}
+_INPLACE_CLAMPS = {torch.clamp_, torch.clamp_min_, torch.clip_, Tensor.clamp_, Tensor.clamp_min_, Tensor.clip_}
+
+
+class _Relu(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor, rule: ReluRule, inplace: bool) -> Tensor:
+        ctx.rule = rule
+        ctx.save_for_backward(x.clone() if inplace else x)
+        if not inplace:
+            return x.clamp(min=0)
+        ctx.mark_dirty(x)
+        return x.clamp_(min=0)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.rule(gradient, *ctx.saved_tensors), None, None
+
+
+class _EveryRelu(TorchFunctionMode):
+    """Catches each ReLU as it is called, so it does not matter how the model is written."""
+
+    def __init__(self, rule: ReluRule):
+        super().__init__()
+        self.rule = rule
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        clamps = function in _CLAMPS | _INPLACE_CLAMPS and _clamps_at_zero(*args[1:], **kwargs)
+        if not clamps and function not in _RELUS | _INPLACE_RELUS:
+            return function(*args, **kwargs)
+        x = args[0] if args else kwargs["input"]
+        inplace = function in _INPLACE_RELUS | _INPLACE_CLAMPS
+        if function is nn.functional.relu:
+            inplace = bool(kwargs.get("inplace", args[1] if len(args) > 1 else False))
+        return _Relu.apply(x, self.rule, inplace)
+
+
+def _clamps_at_zero(min: object = None, max: object = None, input: object = None, out: object = None) -> bool:
+    return isinstance(min, int | float) and min == 0 and max is None and out is None
+
+
+@contextmanager
+def relu_rule(model: nn.Module, rule: str | ReluRule) -> Iterator[None]:
+    """Inside the `with`, every ReLU that `model` runs hands the gradient down by `rule`; the forward stays the same.
+
+    Args:
+        model: The network. ReLUs outside its forward keep their usual gradient.
+        rule: 'backprop', 'deconvnet' or 'guided', or a function `(gradient, x) -> gradient` of the gradient that
+            arrives from above and the ReLU's input, all of one shape.
+
+    Works for `nn.ReLU`, in-place, functional and reused ReLUs and `clamp(min=0)`: calls are caught on their way, and
+    nothing in the model is changed. The rule belongs to a forward made inside the `with`; its backward may come later.
+
+    Raises:
+        LookupError: A rule name that does not exist.
+
+    Example:
+        >>> with relu_rule(net, "guided"):
+        ...     net(photo)[0, 281].backward()
+    """
+    if isinstance(rule, str):
+        if rule not in RELU_RULES:
+            raise LookupError(
+                f"ReLU rule {rule!r} is unknown; choose {', '.join(RELU_RULES)} or a function (gradient, x)"
+            )
+        rule = RELU_RULES[rule]
+    owner, running = get_ident(), []
+
+    def enter(*_: object) -> None:
+        if get_ident() == owner:
+            running.append(_EveryRelu(rule))
+            running[-1].__enter__()
+
+    def leave(*_: object) -> None:
+        if get_ident() == owner and running:
+            running.pop().__exit__(None, None, None)
+
+    with ExitStack() as stack:
+        stack.callback(model.register_forward_pre_hook(enter).remove)
+        stack.callback(model.register_forward_hook(leave, always_call=True).remove)
+        yield

@@ -1,0 +1,262 @@
+"""Pickers and explorers for notebooks, of the parts that ipywidgets 7.7 (Colab) and 8 share.
+
+A picker is a widget with a trait `value`: a `Network`, an image, a layer name, a channel index. Pickers compose: a
+`LayerPicker(networks)` follows the network, a `ChannelPicker(layers, ...)` follows the layer. `explore(draw, ...)`
+calls `draw` with the values of all of them, again at every change, and shows the figure that comes back.
+
+A page that runs nothing, or a run without a browser, shows the first picture as a PNG instead of the controls.
+"""
+
+import html
+import os
+import sys
+from collections.abc import Callable, Sequence
+from threading import RLock
+
+import ipywidgets as W
+import traitlets
+from IPython import get_ipython
+from IPython.display import display
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from vizlib import assets, images, models, plot
+from vizlib.network import Network
+
+# --- is somebody there? ---------------------------------------------------------------------------------------------
+
+
+def watched() -> bool:
+    """Whether a person sees this cell run: JupyterLab and Colab say so in their request, nbval and nbconvert do not.
+
+    The environment variable VIZLIB_LIVE (0 or 1) overrides.
+    """
+    if os.environ.get("VIZLIB_LIVE") in ("0", "1"):
+        return os.environ["VIZLIB_LIVE"] == "1"
+    shell = get_ipython()
+    if not hasattr(shell, "kernel"):
+        return False
+    metadata = shell.get_parent().get("metadata") or {}
+    return "google.colab" in sys.modules or "cellId" in metadata
+
+
+# --- pickers --------------------------------------------------------------------------------------------------------
+
+_WIDE = {"description_width": "80px"}
+
+
+class NetworkPicker(W.VBox):
+    """Chooses a network among those that need no download, plus any that the caller gives. `value` is a `Network`.
+
+    Args:
+        networks: Further networks, such as one made with `models.wrap`; the first becomes the choice.
+    """
+
+    value = traitlets.Instance(Network)
+
+    def __init__(self, networks: Sequence[Network] = ()):
+        self._loaded = {network.name: network for network in networks}
+        names = [*self._loaded, *(name for name in models.cached() if name not in self._loaded)]
+        self.choice = W.Dropdown(options=names, description="network", style=_WIDE)
+        self.choice.add_class("vizlib-network")
+        super().__init__([self.choice])
+        self.choice.observe(self._choose, "value")
+        self._choose()
+
+    def _choose(self, *_: object) -> None:
+        name = self.choice.value
+        if name not in self._loaded:
+            self._loaded[name] = models.load(name)
+        self.value = self._loaded[name]
+
+
+class ImagePicker(W.VBox):
+    """Chooses a bundled photo, a painting that is in the cache, or an upload. `value` is an image `(1, 3, H, W)`.
+
+    Args:
+        first: The photo to begin with.
+        side: Larger images are shrunk to this shorter side, in pixels.
+    """
+
+    value = traitlets.Instance(Tensor)
+
+    def __init__(self, first: str = "chelsea", side: int = 300):
+        self._side, self._uploads = side, {}
+        names = [*images.photos(), *filter(assets.is_cached, images.paintings())]
+        self.choice = W.Dropdown(options=names, value=first, description="image", style=_WIDE)
+        self.upload = W.FileUpload(accept="image/*", multiple=False, description="your own")
+        self.message = W.HTML()
+        self.choice.add_class("vizlib-image")
+        self.upload.add_class("vizlib-upload")
+        super().__init__([W.HBox([self.choice, self.upload]), self.message])
+        self.choice.observe(self._choose, "value")
+        self.upload.observe(self._uploaded, "value")
+        self._choose()
+
+    @property
+    def name(self) -> str:
+        """What the chosen image is called."""
+        return self.choice.value
+
+    def _choose(self, *_: object) -> None:
+        self.message.value = ""
+        image = self._uploads[self.name] if self.name in self._uploads else images.load(self.name)
+        self.value = images.resize(image, self._side) if min(image.shape[2:]) > self._side else image
+
+    def _uploaded(self, change: dict) -> None:
+        for name, content in _files(change["new"]):
+            try:
+                self._uploads[name] = images.load(content)
+            except images.ImageError as error:  # the image that was there stays
+                self.message.value = f"<b>{html.escape(name)}</b>: {html.escape(str(error))}"
+                continue
+            self.choice.options = tuple(dict.fromkeys([*self.choice.options, name]))
+            if self.choice.value == name:
+                self._choose()
+            self.choice.value = name
+
+
+def _files(value: object) -> list[tuple[str, bytes]]:
+    """Name and content of each upload: ipywidgets 7 gives a dictionary by name, 8 a tuple of dictionaries."""
+    if isinstance(value, dict):
+        return [(name, bytes(file["content"])) for name, file in value.items()]
+    return [(file["name"], bytes(file["content"])) for file in value]
+
+
+class LayerPicker(W.VBox):
+    """A slider through the layers of the network that is picked. `value` is a layer name.
+
+    Args:
+        networks: The `NetworkPicker` to follow; another network keeps the place in the depth.
+        choices: Which layers of a network to offer; None offers all in `net.layers`.
+        first: The layer to begin with.
+    """
+
+    value = traitlets.Unicode()
+
+    def __init__(
+        self,
+        networks: NetworkPicker,
+        choices: Callable[[Network], Sequence[str]] | None = None,
+        first: str | None = None,
+    ):
+        self._networks, self._choices = networks, choices or (lambda net: list(net.layers))
+        names = list(self._choices(networks.value))
+        first = first if first in names else names[0]
+        self.slider = W.SelectionSlider(options=names, value=first, description="layer", style=_WIDE)
+        self.slider.layout.width = "420px"
+        self.slider.add_class("vizlib-layer")
+        super().__init__([self.slider], value=first)
+        self.slider.observe(self._choose, "value")
+        networks.observe(self._follow, "value")
+
+    def _choose(self, *_: object) -> None:
+        self.value = self.slider.value
+
+    def _follow(self, *_: object) -> None:
+        depth = self.slider.index / max(1, len(self.slider.options) - 1)
+        names = list(self._choices(self._networks.value))
+        kept = self.value if self.value in names else names[round(depth * (len(names) - 1))]
+        self.slider.unobserve(self._choose, "value")  # new options put the slider on the first of them for a moment
+        self.slider.options, self.slider.value = names, kept
+        self.slider.observe(self._choose, "value")
+        self.value = kept
+
+
+class ChannelPicker(W.VBox):
+    """A slider through the channels of the layer that is picked. `value` is a channel index from 0.
+
+    Args:
+        networks, layers: The pickers to follow.
+        count: `(network, layer) -> how many channels the layer has`.
+    """
+
+    value = traitlets.Int()
+
+    def __init__(self, networks: NetworkPicker, layers: LayerPicker, count: Callable[[Network, str], int]):
+        self._networks, self._layers, self._count = networks, layers, count
+        self.slider = W.IntSlider(
+            min=0, max=count(networks.value, layers.value) - 1, description="channel", style=_WIDE
+        )
+        self.slider.layout.width = "420px"
+        self.slider.add_class("vizlib-channel")
+        super().__init__([self.slider])
+        self.slider.observe(self._choose, "value")
+        layers.observe(self._follow, "value")
+        networks.observe(self._follow, "value")
+
+    def _choose(self, *_: object) -> None:
+        self.value = self.slider.value
+
+    def _follow(self, *_: object) -> None:
+        last = self._count(self._networks.value, self._layers.value) - 1
+        self.slider.value = min(self.slider.value, last)
+        self.slider.max = last
+
+
+# --- explorers ------------------------------------------------------------------------------------------------------
+
+
+def _same(a: object, b: object) -> bool:
+    return a is b or (not isinstance(a, Tensor | Network) and a == b)
+
+
+class Explorer(W.VBox):
+    """Controls above a picture that is drawn anew whenever one of them changes. Made by `explore`."""
+
+    def __init__(self, draw: Callable[..., Figure], controls: dict[str, W.Widget]):
+        self._draw, self._controls = draw, controls
+        self._last: dict[str, object] | None = None
+        self._one_at_a_time = RLock()
+        self.picture = W.Image(format="png", layout={"width": "750px", "max_width": "100%"})
+        self.picture.add_class("vizlib-picture")
+        self.message = W.HTML()
+        self.message.add_class("vizlib-message")
+        super().__init__([*(c for c in controls.values() if isinstance(c, W.Widget)), self.message, self.picture])
+        self.redraw()
+        for control in controls.values():
+            control.observe(self.redraw, "value")
+
+    def redraw(self, *_: object) -> None:
+        """Draw with the present values, unless that is what is shown; an error is said above the picture that stays."""
+        with self._one_at_a_time:
+            values = {name: control.value for name, control in self._controls.items()}
+            if self._last is not None and all(_same(values[name], self._last[name]) for name in values):
+                return
+            self._last = values
+            try:
+                self.picture.value = plot.to_png(self._draw(**values))
+                self.message.value = ""
+            except Exception as error:
+                self.message.value = f"<b>{type(error).__name__}</b>: {html.escape(str(error))}"
+                if not watched():
+                    raise
+
+
+def explore(draw: Callable[..., Figure], alt: str, **controls: W.Widget) -> Explorer:
+    """Show `draw(name=value, ...)` under its controls and draw it again whenever one changes.
+
+    Args:
+        draw: Takes the controls' values by name and gives a figure. Under about 80 ms it follows a slider smoothly.
+        alt: What the picture shows, in a few words.
+        controls: Pickers of this module or any ipywidgets with a `value`.
+
+    Returns:
+        The explorer. In a browser it is displayed with its controls; anywhere else its first picture is, as PNG.
+    """
+    explorer = Explorer(draw, controls)
+    if watched():
+        _display(explorer, alt)
+    else:
+        plot.show(explorer.picture.value, alt)
+    return explorer
+
+
+def _display(widget: W.Widget, alt: str) -> None:
+    """The widget, with a line of HTML for pages that show the notebook without running it."""
+    if "google.colab" in sys.modules:
+        display(widget)
+        return
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    fallback = f"<em>{html.escape(alt)}: run this cell for the controls.</em>"
+    display({"application/vnd.jupyter.widget-view+json": view, "text/html": fallback, "text/plain": alt}, raw=True)
