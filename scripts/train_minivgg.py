@@ -122,10 +122,10 @@ def train(args: argparse.Namespace) -> MiniVGG:
     val_images, val_labels = load_split(args.data, "val", wnids)
     model = MiniVGG(len(names), batch_norm=True).to(device, memory_format=torch.channels_last)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.999), use_buffers=True)
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    rest = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": args.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    optimizer = torch.optim.SGD(groups, lr=args.lr, momentum=0.9, nesterov=True)
+    first_filters, *others = (p for p in model.parameters() if p.ndim > 1)
+    groups = [{"params": [first_filters]}, {"params": others}]
+    groups += [{"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0}]
+    optimizer = torch.optim.SGD(groups, args.lr, momentum=0.9, nesterov=True, weight_decay=args.weight_decay)
     steps_per_epoch = len(images) // args.batch
     first, curve = 0, []
 
@@ -144,6 +144,8 @@ def train(args: argparse.Namespace) -> MiniVGG:
         generator = torch.Generator().manual_seed(args.seed * 1000 + epoch)  # so that a resumed run repeats itself
         order = torch.randperm(len(images), generator=generator)
         side, smallest_area = stage(epoch, args.epochs)
+        if epoch >= 0.35 * args.epochs:  # conv1 is there to be looked at: let the noise of its initial weights decay
+            optimizer.param_groups[0]["weight_decay"] = 6 * args.weight_decay
         model.train()
         for step in range(steps_per_epoch):
             for group in optimizer.param_groups:

@@ -1,6 +1,7 @@
 """The networks: bundled ones that need no internet, torchvision's zoo, and the user's own, all as a `Network`."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,7 +36,7 @@ ZOO = (
 
 def names() -> dict[str, int]:
     """Every network that `load` knows, with the bytes that its first use downloads (0: bundled)."""
-    sizes = {name: round(_zoo_weights(name).meta["_file_size"] * 1e6) for name in ZOO}
+    sizes = {name: assets.torchvision_weights_size(_zoo_weights(name)) for name in ZOO}
     return dict.fromkeys(BUNDLED, 0) | sizes
 
 
@@ -69,6 +70,7 @@ def load(
     """
     _known(name)
     network = _bundled(name, weights, seed) if name in BUNDLED else _zoo(name, weights, seed)
+    network.name += " (untrained)" if weights == "untrained" else ""
     return network.to(device or default_device())
 
 
@@ -130,10 +132,15 @@ def _zoo(name: str, weights: str | Path, seed: int) -> Network:
     module = _untrained(name, seed, **options)
     if weights != "untrained":
         state = assets.torchvision_weights(about) if weights == "trained" else assets.load_state_dict(Path(weights))
-        kept = {key: value for key, value in state.items() if not key.startswith("aux")}
-        _fill(module, kept, name, about.url if weights == "trained" else weights)
+        _fill(module, _today(state), name, about.url if weights == "trained" else weights)
     smallest = max(about.meta["min_size"])
     return Network(module, IMAGENET_MEAN, IMAGENET_STD, about.meta["categories"], name, 224, max(smallest, 32))
+
+
+def _today(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A published state dict under the names that the modules have today, without GoogLeNet's auxiliary heads."""
+    old_densenet = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(\d\.)")  # 'denselayer1.norm.1.weight' of 2017
+    return {old_densenet.sub(r"\1\2", key): value for key, value in state.items() if not key.startswith("aux")}
 
 
 def _fill(module: nn.Module, state: dict[str, Tensor], name: str, source: object) -> None:

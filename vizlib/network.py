@@ -62,13 +62,17 @@ class Network(nn.Module):
         return self.mean.device
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits `(N, K)` of images `(N, 3, H, W)` in [0, 1].
+        """Logits `(N, K)` of images `(N, 3, H, W)` in [0, 1], which may be on any device.
 
         Raises:
             TypeError, ValueError: Not such images; the message says what to do.
         """
         self._check(images)
-        return self.module((images - self.mean) / self.std)
+        return self.module(self.normalise(images))
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """What `module` gets to see: images in [0, 1], minus the mean, divided by the standard deviation."""
+        return (images.to(self.device) - self.mean) / self.std
 
     def _check(self, images: Tensor) -> None:
         if not isinstance(images, Tensor) or not images.is_floating_point():
@@ -82,10 +86,6 @@ class Network(nn.Module):
             size = "x".join(map(str, images.shape[2:]))
             raise ValueError(
                 f"{self.name} takes images of at least {self.min_size} pixels a side, got {size}; enlarge them"
-            )
-        if images.device != self.device:
-            raise ValueError(
-                f"the images are on {images.device} and {self.name} on {self.device}; use images.to(net.device)"
             )
         low, high = (bound.item() for bound in images.detach().aminmax())
         if not (

@@ -5,26 +5,34 @@ Every function returns a matplotlib `Figure`; `show` puts it into a notebook wit
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import PIL.Image
 from IPython.display import Image, display
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from torch import Tensor, nn
 
 WIDTH = 7.5  # inches at 100 dots per inch: what a notebook cell shows without shrinking it
+Region = tuple[float, float, float, float]
 GAP = 1  # pixels between the tiles of a mosaic
 
 
 # --- out of here ----------------------------------------------------------------------------------------------------
 
 
-def to_png(figure: Figure) -> bytes:
-    """The figure as PNG."""
+def to_png(figure: Figure, palette: bool = False) -> bytes:
+    """The figure as PNG; with `palette` in 256 colours, a quarter of the size."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    picture = PIL.Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer)
+    if palette:
+        picture = picture.quantize(256, PIL.Image.Quantize.FASTOCTREE)
+    picture.save(buffer, "png", optimize=palette)
     return buffer.getvalue()
 
 
@@ -36,7 +44,7 @@ def show(picture: Figure | bytes, alt: str) -> None:
     """
     if not alt.strip():
         raise ValueError("alt: expected a few words that say what the picture shows, got none")
-    display(Image(to_png(picture) if isinstance(picture, Figure) else picture, format="png", alt=alt))
+    display(Image(to_png(picture, palette=True) if isinstance(picture, Figure) else picture, format="png", alt=alt))
 
 
 # --- parts ----------------------------------------------------------------------------------------------------------
@@ -138,26 +146,67 @@ def channel_grid(
     return figure
 
 
-def enlarge(heat: Tensor, height: int, width: int) -> Tensor:
-    """A map `(h, w)` resized bilinearly to `(height, width)`, for laying it over an image."""
-    return nn.functional.interpolate(heat.detach().float()[None, None], (height, width), mode="bilinear")[0, 0]
-
-
-def overlay(image: Tensor, heat: Tensor, title: str = "", label: str = "", alpha: float = 0.55) -> Figure:
-    """The image, and beside it the image under a heat map `(h, w)` of any size, with a colour bar."""
-    figure = _figure(WIDTH, WIDTH * 0.42)
-    left, right = figure.subplots(1, 2)
-    _picture(left, _rgb(image), "the image")
-    draw_overlay(figure, right, image, heat, title, label, alpha)
+def row(pictures: Sequence[Tensor], titles: Sequence[str], title: str = "", label: str = "") -> Figure:
+    """Pictures side by side: an image `(3, H, W)` or `(1, 3, H, W)` in [0, 1], or a map `(h, w)` with a colour bar."""
+    if len(titles) != len(pictures):
+        raise ValueError(f"titles: expected one for each of the {len(pictures)} pictures, got {len(titles)}")
+    figure = _figure(WIDTH, WIDTH / len(pictures) + (0.5 if title else 0.2))
+    for axes, picture, text in zip(figure.subplots(1, len(pictures), squeeze=False)[0], pictures, titles, strict=True):
+        if picture.ndim == 2:
+            drawn = _picture(axes, picture.detach().cpu().numpy(), text, cmap="viridis")
+            figure.colorbar(drawn, ax=axes, shrink=0.7, label=label)
+        else:
+            _picture(axes, _rgb(picture), text)
+    figure.suptitle(title, fontsize=10)
     return figure
 
 
-def draw_overlay(figure: Figure, axes: Axes, image: Tensor, heat: Tensor, title: str, label: str, alpha: float) -> None:
-    """Draw the grey image under a heat map into given axes; what `overlay` and the explorers share."""
-    rgb = _rgb(image)
-    _picture(axes, rgb.mean(2), cmap="gray", vmin=0, vmax=1)
-    drawn = _picture(axes, enlarge(heat, *rgb.shape[:2]).cpu().numpy(), title, cmap="magma", alpha=alpha)
-    figure.colorbar(drawn, ax=axes, shrink=0.85, label=label)
+def overlay(
+    image: Tensor, heat: Tensor, title: str = "", label: str = "", region: Region | None = None, alpha: float = 0.6
+) -> Figure:
+    """The image, and beside it the same image, grey, under a heat map.
+
+    Args:
+        image: `(1, 3, H, W)` in [0, 1].
+        heat: `(h, w)` of any size; it is enlarged to the image.
+        label: What the colour bar measures.
+        region: (top, bottom, left, right) as fractions of the image, framed in both.
+    """
+    figure = _figure(WIDTH, WIDTH * 0.42)
+    left, right = figure.subplots(1, 2)
+    _picture(left, _rgb(image), "the image")
+    _heat(figure, right, image, heat, title, label, alpha)
+    if region is not None:
+        height, width = image.shape[-2:]
+        top, bottom, start, end = region
+        corner, size = (start * width, top * height), ((end - start) * width, (bottom - top) * height)
+        for axes in (left, right):
+            axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor="cyan", linewidth=2))
+    return figure
+
+
+def overlays(
+    images: Sequence[Tensor], heats: Sequence[Tensor], titles: Sequence[str], title: str = "", label: str = ""
+) -> Figure:
+    """Several grey images side by side, each under its own heat map `(h, w)` with its own colour bar."""
+    figure = _figure(WIDTH, WIDTH / len(images) + (0.4 if title else 0.1))
+    axes = figure.subplots(1, len(images), squeeze=False)[0]
+    for place, image, heat, text in zip(axes, images, heats, titles, strict=True):
+        _heat(figure, place, image, heat, text, label, 0.6)
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def _heat(figure: Figure, axes: Axes, image: Tensor, heat: Tensor, title: str, label: str, alpha: float) -> None:
+    grey = _rgb(image).mean(2)
+    _picture(axes, grey, cmap="gray", vmin=0, vmax=1)
+    drawn = _picture(axes, enlarge(heat, *grey.shape).cpu().numpy(), title, cmap="magma", alpha=alpha)
+    figure.colorbar(drawn, ax=axes, shrink=0.8, label=label)
+
+
+def enlarge(heat: Tensor, height: int, width: int) -> Tensor:
+    """A map `(h, w)` resized bilinearly to `(height, width)`, for laying it over an image."""
+    return nn.functional.interpolate(heat.detach().float()[None, None], (height, width), mode="bilinear")[0, 0]
 
 
 def predictions(image: Tensor, answers: Sequence[tuple[str, float, int]], title: str = "") -> Figure:
@@ -166,11 +215,42 @@ def predictions(image: Tensor, answers: Sequence[tuple[str, float, int]], title:
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.6])
     _picture(left, _rgb(image), title)
     names, shares = [answer[0] for answer in answers], [answer[1] for answer in answers]
-    bars = right.barh(range(len(names)), shares, color="#3b528b")
-    right.bar_label(bars, [f"{share:.0%}" for share in shares], padding=3, fontsize=9)
-    right.set_yticks(range(len(names)), names, fontsize=9)
-    right.invert_yaxis()
-    right.set_xlim(0, 1.12)
+    _bars(right, names, shares, [f"{share:.0%}" for share in shares])
+    right.set_xlim(0, max(0.3, 1.2 * max(shares)))
     right.set_xlabel("probability", fontsize=9)
-    right.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def bars(names: Sequence[str], values: Sequence[float], label: str, title: str = "") -> Figure:
+    """A horizontal bar for each name, first on top; `values` are shares from 0 to 1."""
+    figure = _figure(WIDTH * 0.8, 0.6 + 0.24 * len(names))
+    axes = figure.add_subplot()
+    _bars(axes, names, values, [f"{value:.0%}" for value in values])
+    axes.set_xlim(0, 1.1)
+    axes.set_xlabel(label, fontsize=9)
+    axes.set_title(title, fontsize=10)
+    return figure
+
+
+def _bars(axes: Axes, names: Sequence[str], values: Sequence[float], labels: Sequence[str]) -> None:
+    axes.bar_label(axes.barh(range(len(names)), values, color="#3b528b"), labels, padding=3, fontsize=9)
+    axes.set_yticks(range(len(names)), names, fontsize=9)
+    axes.invert_yaxis()
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def histograms(values: Mapping[str, Tensor], label: str, title: str = "", bins: int = 20) -> Figure:
+    """Histograms of several groups of numbers in [0, 1] on one axis, each with its mean as a dashed line."""
+    figure = _figure(WIDTH * 0.8, 2.8)
+    axes = figure.add_subplot()
+    for (name, numbers), colour in zip(values.items(), ("#21918c", "#fca50a", "#440154"), strict=False):
+        axes.hist(
+            numbers.cpu().numpy(), bins, (0, 1), alpha=0.65, color=colour, label=f"{name} (mean {numbers.mean():.2f})"
+        )
+        axes.axvline(numbers.mean().item(), color=colour, linestyle="--")
+    axes.set_xlabel(label, fontsize=9)
+    axes.set_ylabel("how many", fontsize=9)
+    axes.set_title(title, fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=9, frameon=False)
     return figure

@@ -10,7 +10,7 @@ A page that runs nothing, or a run without a browser, shows the first picture as
 import html
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import RLock
 
 import ipywidgets as W
@@ -42,6 +42,7 @@ def watched() -> bool:
 
 # --- pickers --------------------------------------------------------------------------------------------------------
 
+Shapes = Callable[[Network], Mapping[str, tuple[int, ...]]]
 _WIDE = {"description_width": "80px"}
 
 
@@ -82,7 +83,7 @@ class ImagePicker(W.VBox):
 
     def __init__(self, first: str = "chelsea", side: int = 300):
         self._side, self._uploads = side, {}
-        names = [*images.photos(), *filter(assets.is_cached, images.paintings())]
+        names = [*images.photos(), *filter(assets.is_cached, assets.names())]
         self.choice = W.Dropdown(options=names, value=first, description="image", style=_WIDE)
         self.upload = W.FileUpload(accept="image/*", multiple=False, description="your own")
         self.message = W.HTML()
@@ -137,10 +138,10 @@ class LayerPicker(W.VBox):
     def __init__(
         self,
         networks: NetworkPicker,
-        choices: Callable[[Network], Sequence[str]] | None = None,
+        choices: Callable[[Network], Iterable[str]] | None = None,
         first: str | None = None,
     ):
-        self._networks, self._choices = networks, choices or (lambda net: list(net.layers))
+        self._networks, self._choices = networks, choices or (lambda net: net.layers)
         names = list(self._choices(networks.value))
         first = first if first in names else names[0]
         self.slider = W.SelectionSlider(options=names, value=first, description="layer", style=_WIDE)
@@ -168,16 +169,14 @@ class ChannelPicker(W.VBox):
 
     Args:
         networks, layers: The pickers to follow.
-        count: `(network, layer) -> how many channels the layer has`.
+        shapes: From a network to the shapes of its layers' outputs, channels first: `activations.map_shapes`.
     """
 
     value = traitlets.Int()
 
-    def __init__(self, networks: NetworkPicker, layers: LayerPicker, count: Callable[[Network, str], int]):
-        self._networks, self._layers, self._count = networks, layers, count
-        self.slider = W.IntSlider(
-            min=0, max=count(networks.value, layers.value) - 1, description="channel", style=_WIDE
-        )
+    def __init__(self, networks: NetworkPicker, layers: LayerPicker, shapes: Shapes):
+        self._networks, self._layers, self._shapes = networks, layers, shapes
+        self.slider = W.IntSlider(min=0, max=self._last(), description="channel", style=_WIDE)
         self.slider.layout.width = "420px"
         self.slider.add_class("vizlib-channel")
         super().__init__([self.slider])
@@ -189,9 +188,33 @@ class ChannelPicker(W.VBox):
         self.value = self.slider.value
 
     def _follow(self, *_: object) -> None:
-        last = self._count(self._networks.value, self._layers.value) - 1
+        last = self._last()
         self.slider.value = min(self.slider.value, last)
         self.slider.max = last
+
+    def _last(self) -> int:
+        return self._shapes(self._networks.value)[self._layers.value][0] - 1
+
+
+def choice(options: Sequence[str], description: str) -> W.ToggleButtons:
+    """A row of buttons, the first one pressed."""
+    return W.ToggleButtons(options=list(options), description=description, style=_WIDE)
+
+
+def integer(description: str, value: int, low: int, high: int) -> W.IntSlider:
+    """A slider for a whole number from `low` to `high`, in the pickers' layout."""
+    slider = W.IntSlider(value, low, high, description=description, style=_WIDE, layout={"width": "420px"})
+    slider.add_class(f"vizlib-{description}")
+    return slider
+
+
+def span(description: str, value: tuple[float, float]) -> W.FloatRangeSlider:
+    """A slider with two ends, fractions from 0 to 1; it tells where it is when the mouse lets go."""
+    slider = W.FloatRangeSlider(
+        value=value, min=0, max=1, step=0.02, description=description, style=_WIDE, layout={"width": "420px"}
+    )
+    slider.add_class(f"vizlib-{description}")
+    return slider
 
 
 # --- explorers ------------------------------------------------------------------------------------------------------
@@ -225,7 +248,7 @@ class Explorer(W.VBox):
                 return
             self._last = values
             try:
-                self.picture.value = plot.to_png(self._draw(**values))
+                self.picture.value = plot.to_png(self._draw(**values), palette=not watched())
                 self.message.value = ""
             except Exception as error:
                 self.message.value = f"<b>{type(error).__name__}</b>: {html.escape(str(error))}"

@@ -2,17 +2,24 @@
 
 import math
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vizlib.hooks import read
+from vizlib.network import Network
+
+_shapes: WeakKeyDictionary[Network, dict[str, tuple[int, int, int]]] = WeakKeyDictionary()
 
 
-def spatial_layers(net: nn.Module, image: Tensor) -> list[str]:
-    """The layers of a `Network` whose output on `image` `(1, 3, H, W)` is a stack of maps of more than one pixel."""
-    outputs = read(net, image, list(net.layers))
-    return [name for name, output in outputs.items() if output.ndim == 4 and output.shape[-1] * output.shape[-2] > 1]
+def map_shapes(net: Network) -> dict[str, tuple[int, int, int]]:
+    """The layers that give maps of more than one cell, each with (channels, height, width) at the input size."""
+    if net not in _shapes:
+        blank = torch.zeros(1, 3, net.input_size, net.input_size)
+        shapes = {layer: tuple(output.shape[1:]) for layer, output in read(net, blank, net.layers).items()}
+        _shapes[net] = {layer: shape for layer, shape in shapes.items() if len(shape) == 3 and shape[1] * shape[2] > 1}
+    return _shapes[net]
 
 
 def zero_share(activations: Tensor) -> float:

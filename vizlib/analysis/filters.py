@@ -1,7 +1,11 @@
 """The weights of convolutions as pictures, and how far they are from noise (Krizhevsky et al. 2012, figure 3)."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
+
+from vizlib.network import Network
 
 
 def convolutions(net: nn.Module) -> dict[str, nn.Conv2d]:
@@ -69,3 +73,31 @@ def fourier_share(weights: Tensor, modes: int = 3) -> Tensor:
     total = by_mode.sum(1)
     strongest = by_mode.topk(min(modes, by_mode.shape[1]), dim=1).values.sum(1)
     return torch.where(total > 0, strongest / total.clamp(min=1e-30), torch.zeros_like(total))
+
+
+class Matches(NamedTuple):
+    """The k best matches of F filters: `patches` `(F, k, 3, h, w)` in [0, 1] and `cosines` `(F, k)` in [-1, 1]."""
+
+    patches: Tensor
+    cosines: Tensor
+
+
+@torch.no_grad()
+def best_matches(net: Network, images: Tensor, k: int = 5, stride: int = 4) -> Matches:
+    """The image patches that look most like each filter of the first layer.
+
+    A filter w and a normalised patch x are compared by the cosine of their angle, (w . x) / (|w| |x|). By
+    Cauchy-Schwarz it is at most 1, and 1 only where x is a positive multiple of w: the filter is its own best match.
+
+    Args:
+        images: `(N, 3, H, W)` in [0, 1].
+        k: How many patches.
+        stride: Pixels from one patch that is tried to the next.
+    """
+    weights = filters(net)
+    size = weights.shape[2:]
+    inputs = nn.functional.unfold(net.normalise(images).cpu(), size, stride=stride).transpose(1, 2).flatten(0, 1)
+    pixels = nn.functional.unfold(images.cpu(), size, stride=stride).transpose(1, 2).flatten(0, 1)
+    cosines = nn.functional.normalize(weights.flatten(1)) @ nn.functional.normalize(inputs).T
+    best = cosines.topk(k, dim=1)
+    return Matches(pixels[best.indices].unflatten(-1, (3, *size)), best.values)

@@ -1,0 +1,93 @@
+"""Fixtures for every test: a web server on this machine, and a cache of one's own."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+
+class Answer(NamedTuple):
+    body: bytes
+    status: int
+    length: int
+    before: Callable[[], object]
+
+
+class FileServer:
+    """Answers on the loopback interface with what a test gave it, and counts the requests for each path."""
+
+    def __init__(self) -> None:
+        self.requests: Counter[str] = Counter()
+        self._answers: dict[str, Answer] = {}
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}{path}"
+
+    def serve(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        status: int = 200,
+        length: int | None = None,
+        before: Callable[[], object] = lambda: None,
+    ) -> str:
+        """From now on answer `path` with `body`, and return the whole address; all other paths are a 404.
+
+        Args:
+            status: The HTTP status.
+            length: What Content-Length claims, if not the truth: more than `len(body)` is a download cut short.
+            before: Called before answering, in the server's thread.
+        """
+        self._answers[path] = Answer(body, status, len(body) if length is None else length, before)
+        return self.url(path)
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        owner = self
+        missing = Answer(b"", 404, 0, lambda: None)
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                owner.requests[self.path] += 1
+                answer = owner._answers.get(self.path, missing)
+                answer.before()
+                try:
+                    self.send_response(answer.status)
+                    self.send_header("Content-Length", str(answer.length))
+                    self.end_headers()
+                    self.wfile.write(answer.body)
+                except ConnectionError:
+                    pass  # the client has gone, as some tests want
+
+            def log_message(self, *_: object) -> None:
+                """Keep the test's output clean."""
+
+        return Handler
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
+    """A web server on a free port of this machine, reached without any proxy."""
+    for variable in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(variable, "127.0.0.1")
+    running = FileServer()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder for vizlib's downloads, so that a test sees and changes nobody's files."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("VIZLIB_CACHE", str(folder))
+    return folder

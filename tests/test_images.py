@@ -1,0 +1,659 @@
+"""Pictures in and out: every good kind against an independent reading, every bad kind with its own message."""
+
+import hashlib
+import io
+import os
+import struct
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+import skimage.data
+import sklearn.datasets
+import tifffile
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+from vizlib import assets, images
+from vizlib.images import ImageError
+
+RNG = np.random.default_rng(0)
+RGB = RNG.integers(0, 256, (12, 17, 3), dtype=np.uint8)
+RGBA = np.dstack([RGB, RNG.integers(0, 256, (12, 17), dtype=np.uint8)])
+DEEP = RNG.integers(0, 65536, (12, 17), dtype=np.uint16)
+UNIT = RNG.random((12, 17, 3))
+EVERY_UINT8_IMAGE = arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)))
+
+
+def encoded(picture: Image.Image | np.ndarray, format: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def as_image(array: np.ndarray) -> torch.Tensor:
+    """The image that numbers (H, W, 3) in [0, 1] should become."""
+    return torch.tensor(np.moveaxis(array, 2, 0)[None], dtype=torch.float32)
+
+
+def on_white(rgba: np.ndarray) -> np.ndarray:
+    """RGBA numbers in [0, 1] on a white ground: colour * alpha + 1 * (1 - alpha)."""
+    return rgba[..., :3] * rgba[..., 3:] + (1 - rgba[..., 3:])
+
+
+def assert_image(found: torch.Tensor, expected: np.ndarray, within: float = 1e-6) -> None:
+    images.check(found)
+    torch.testing.assert_close(found, as_image(expected), atol=within, rtol=0)
+
+
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(width: int, height: int, depth: int = 8, rows: bytes = b"") -> bytes:
+    """A colour PNG written by hand, for what PIL does not write."""
+    header = struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0)
+    chunks = png_chunk(b"IHDR", header) + png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+@pytest.fixture(
+    params=[
+        "cpu",
+        pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here")),
+        pytest.param("mps", marks=pytest.mark.skipif(not torch.backends.mps.is_available(), reason="no MPS here")),
+    ]
+)
+def device(request) -> torch.device:
+    return torch.device(request.param)
+
+
+# --- pictures by name -----------------------------------------------------------------------------------------------
+
+REFERENCES = {
+    "motorcycle": lambda: skimage.data.stereo_motorcycle()[0],
+    "china": lambda: sklearn.datasets.load_sample_image("china.jpg"),
+    "flower": lambda: sklearn.datasets.load_sample_image("flower.jpg"),
+}
+
+
+@pytest.mark.parametrize("name", images.photos())
+def test_bundled_photos(name):
+    reference = REFERENCES.get(name) or getattr(skimage.data, name)
+    assert_image(images.load(name), reference() / 255)
+
+
+def test_a_painting_is_fetched(server, cache, monkeypatch):
+    content = encoded(RGB)
+    url = server.serve("/starry_night.jpg", content)
+    digest = hashlib.sha256(content).hexdigest()
+    monkeypatch.setitem(assets.DOWNLOADS, "starry_night", assets.Download(url, digest, len(content)))
+    for _ in range(2):
+        assert_image(images.load("starry_night"), RGB / 255)
+    assert server.requests.total() == 1
+
+
+def test_the_names_are_those_of_the_registry():
+    assert set(images.names()) - set(images.photos()) == set(assets.names())
+    assert set(images.paintings()) <= set(assets.names())
+    assert len(images.names()) == len(set(images.names())) == 16
+
+
+@pytest.mark.parametrize("name", images.names())
+def test_descriptions_serve_as_alt_text(name):
+    text = images.describe(name)
+    assert 30 < len(text) < 160
+    assert text.isprintable()  # one line
+    assert any(credit in text for credit in ("Photo: ", "Painting: ", "Woodblock print: "))
+
+
+def test_no_description_for_a_stranger():
+    with pytest.raises(ImageError, match="'chelsae' is not the name of a picture; did you mean 'chelsea'"):
+        images.describe("chelsae")
+
+
+def test_a_photo_whose_package_lost_it(monkeypatch):
+    monkeypatch.setitem(images.PHOTOS, "coffee", images.PHOTOS["coffee"]._replace(file="data/gone.png"))
+    with pytest.raises(ImageError, match="'coffee' comes inside scikit-image.*pip install --upgrade scikit-image"):
+        images.load("coffee")
+
+
+# --- good files -----------------------------------------------------------------------------------------------------
+
+
+def palette_with_a_hole() -> tuple[bytes, np.ndarray]:
+    """A GIF-like PNG whose palette entry 0 is transparent, and what it should look like on white."""
+    indices = RNG.integers(0, 4, (12, 17), dtype=np.uint8)
+    colours = np.array([[9, 9, 9], [255, 0, 0], [0, 255, 0], [0, 0, 255]], dtype=np.uint8)
+    picture = Image.fromarray(indices)
+    picture.putpalette(colours.tobytes())
+    colours[0] = 255
+    return encoded(picture, transparency=0), colours[indices] / 255
+
+
+def grey(array: np.ndarray) -> np.ndarray:
+    return np.repeat(array[..., None], 3, axis=2)
+
+
+GREY = RGB[..., 0]
+FILES = {
+    "png": (encoded(RGB), RGB / 255),
+    "bmp": (encoded(RGB, "BMP"), RGB / 255),
+    "tiff": (encoded(RGB, "TIFF"), RGB / 255),
+    "lossless webp": (encoded(RGB, "WEBP", lossless=True), RGB / 255),
+    "grey": (encoded(GREY), grey(GREY) / 255),
+    "1 bit": (encoded(Image.fromarray(GREY > 99)), grey(GREY > 99)),
+    "rgba": (encoded(RGBA), on_white(RGBA / 255)),
+    "grey with alpha": (
+        encoded(Image.fromarray(RGBA[..., 2:])),
+        on_white(np.dstack([grey(RGB[..., 2]), RGBA[..., 3]]) / 255),
+    ),
+    "palette": (encoded(Image.fromarray(GREY).convert("P")), grey(GREY) / 255),
+    "palette with a transparent entry": palette_with_a_hole(),
+    "16-bit grey": (encoded(DEEP), grey(DEEP) / 65535),
+    "16-bit grey tiff, big-endian": (None, grey(DEEP) / 65535),
+    "float tiff": (None, grey(UNIT[..., 0])),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_files(kind):
+    content, expected = FILES[kind]
+    if content is None:
+        buffer = io.BytesIO()
+        values = DEEP if "16" in kind else UNIT[..., 0].astype(np.float32)
+        tifffile.imwrite(buffer, values, byteorder=">")
+        content = buffer.getvalue()
+    assert_image(images.load(content), expected, within=1 / 255 if "rgba" in kind or "alpha" in kind else 1e-6)
+
+
+def test_jpeg_and_cmyk_jpeg():
+    smooth = np.linspace(0, 255, 32 * 24 * 3).reshape(32, 24, 3).astype(np.uint8)
+    jpeg = encoded(smooth, "JPEG", quality=95)
+    assert_image(images.load(jpeg), imageio.imread(jpeg) / 255)
+    cmyk = encoded(Image.fromarray(smooth).convert("CMYK"), "JPEG", quality=95)
+    assert Image.open(io.BytesIO(cmyk)).mode == "CMYK"
+    assert_image(images.load(cmyk), smooth / 255, within=0.04)  # lossy
+
+
+def test_16_bit_colour_is_read_at_8_bits():
+    deep = RNG.integers(0, 65536, (5, 4, 3), dtype=np.uint16)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in deep)
+    assert_image(images.load(png(4, 5, 16, rows)), deep / 65535, within=1 / 255)
+
+
+def test_animations_give_their_first_frame():
+    frames = [Image.new("RGB", (6, 4), colour) for colour in ("red", "lime", "blue")]
+    for format in ("GIF", "WEBP", "PNG", "TIFF"):
+        content = encoded(frames[0], format, save_all=True, append_images=frames[1:], lossless=True)
+        assert Image.open(io.BytesIO(content)).n_frames == 3
+        assert_image(images.load(content), np.tile([1.0, 0, 0], (4, 6, 1)))
+
+
+UPRIGHT = {  # what undoes each EXIF orientation, from the definition of the tag
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: lambda a: np.rot90(a),
+}
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_exif_rotation(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    assert_image(images.load(encoded(RGB, exif=exif)), UPRIGHT[orientation](RGB) / 255)
+
+
+# --- good sources ---------------------------------------------------------------------------------------------------
+
+
+def test_sources_of_the_same_file(tmp_path, server, monkeypatch):
+    content = encoded(RGB)
+    path = tmp_path / "a photo.png"
+    path.write_bytes(content)
+    url = server.serve("/photo?size=large", content)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    sources = [
+        path,
+        str(path),
+        "~/a photo.png",
+        content,
+        bytearray(content),
+        memoryview(content),
+        io.BytesIO(content),
+        url,
+    ]
+    with open(path, "rb") as file:
+        for source in [*sources, file, Image.open(io.BytesIO(content))]:
+            assert_image(images.load(source), RGB / 255)
+
+
+def test_a_pil_image_stays_as_it_was():
+    picture = Image.fromarray(RGBA)
+    images.load(picture)
+    assert picture.mode == "RGBA"
+    assert np.array_equal(np.asarray(picture), RGBA)
+
+
+def test_16_bit_grey_in_32_bits():
+    """As older versions of PIL open a 16-bit PNG."""
+    assert_image(images.load(Image.fromarray(DEEP.astype(np.int32))), grey(DEEP) / 65535)
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (RGB, RGB / 255),
+        (GREY, grey(GREY) / 255),
+        (GREY[..., None], grey(GREY) / 255),
+        (RGB[::-1, ::-2], RGB[::-1, ::-2] / 255),
+        (DEEP, grey(DEEP) / 65535),
+        (DEEP.astype(">u2"), grey(DEEP) / 65535),
+        (GREY > 99, grey(GREY > 99)),
+        (UNIT, UNIT),
+        (UNIT.astype(np.float32), UNIT),
+        (UNIT.astype(np.float16), UNIT.astype(np.float16)),
+        (RGBA, on_white(RGBA / 255)),
+        (np.full((1, 1, 3), 1 + 5e-6), np.ones((1, 1, 3))),
+    ],
+    ids=[
+        "uint8",
+        "grey",
+        "one-channel",
+        "strided",
+        "uint16",
+        "big-endian",
+        "bool",
+        "float64",
+        "float32",
+        "float16",
+        "rgba",
+        "rounding",
+    ],
+)
+def test_arrays(array, expected):
+    assert_image(images.load(array), expected)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "expected"),
+    [
+        (torch.from_numpy(RGB).permute(2, 0, 1), RGB / 255),
+        (torch.from_numpy(RGB).permute(2, 0, 1)[None], RGB / 255),
+        (torch.from_numpy(GREY.copy()), grey(GREY) / 255),
+        (torch.from_numpy(GREY.copy())[None, None], grey(GREY) / 255),
+        (torch.from_numpy(DEEP), grey(DEEP) / 65535),
+        (torch.from_numpy(RGBA).permute(2, 0, 1), on_white(RGBA / 255)),
+        (as_image(UNIT).requires_grad_(), UNIT),
+        (as_image(UNIT).double(), as_image(UNIT)[0].permute(1, 2, 0).numpy()),
+        (as_image(RGB / 255 > 0.5).bfloat16(), RGB / 255 > 0.5),
+    ],
+    ids=["chw", "nchw", "hw", "n1hw", "uint16", "rgba", "requires-grad", "float64", "bfloat16"],
+)
+def test_tensors(tensor, expected):
+    image = images.load(tensor)
+    assert_image(image, expected)
+    assert not image.requires_grad
+
+
+@pytest.mark.parametrize("source", [UNIT.astype(np.float32), as_image(UNIT)], ids=["array", "tensor"])
+def test_a_loaded_image_shares_no_memory_with_its_source(source):
+    before = source.copy() if isinstance(source, np.ndarray) else source.clone()
+    images.load(source).zero_()
+    assert (source == before).all()
+
+
+# --- bad sources ----------------------------------------------------------------------------------------------------
+
+EXACT = encoded(RGB)
+NAN = UNIT.copy()
+NAN[3, 4, 1] = np.nan
+BAD = {
+    "empty": (b"", "what was given .0 bytes. is not an image that PIL can read: convert it to JPEG or PNG"),
+    "text": (b"Dear diary, today I saw a cat.", "is not an image that PIL can read"),
+    "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "is not an image that PIL can read"),
+    "truncated png": (EXACT[:-200], "cannot be decoded .*: if it is damaged or cut short, get it again"),
+    "truncated jpeg": (encoded(RGB, "JPEG")[:-30], "cannot be decoded .*truncated"),
+    "png header only": (EXACT[:33], "is not an image that PIL can read"),
+    "broken gif": (encoded(RGB, "GIF")[:-30], "cannot be decoded"),
+    "altered png": (EXACT[:60] + bytes([EXACT[60] ^ 255]) + EXACT[61:], "cannot be decoded"),
+    "too many pixels": (
+        png(7000, 6000),
+        "is 6000x7000, 42,000,000 pixels, expected at most 40,000,000: make it smaller",
+    ),
+    "decompression bomb": (png(50_000, 50_000), "more pixels than PIL opens .*make it smaller"),
+    "array too large": (np.zeros((6400, 6400), bool), "40,960,000 pixels, expected at most"),
+    "tensor too large": (
+        torch.zeros(1, dtype=torch.uint8).expand(3, 6400, 6400),
+        "40,960,000 pixels, expected at most",
+    ),
+    "no rows": (np.zeros((0, 5, 3)), "the array is 0x5: there are no pixels"),
+    "no columns": (torch.zeros(3, 5, 0), "the tensor is 5x0: there are no pixels"),
+    "empty PIL image": (Image.new("RGB", (0, 4)), "the PIL image is 4x0: there are no pixels"),
+    "five channels": (np.zeros((8, 8, 5)), r"shape \(8, 8, 5\); expected \(H, W\) or \(H, W, C\) with C 1, 3 or 4"),
+    "channels first": (np.zeros((3, 8, 8)), r"shape \(3, 8, 8\).*transpose\(1, 2, 0\) puts channels last"),
+    "channels last": (torch.zeros(8, 8, 3), r"shape \(8, 8, 3\).*permute\(2, 0, 1\) puts channels first"),
+    "one dimension": (np.zeros(8), r"shape \(8,\)"),
+    "five dimensions": (torch.zeros(1, 1, 3, 8, 8), r"shape \(1, 1, 3, 8, 8\)"),
+    "a batch": (torch.zeros(4, 3, 8, 8), r"holds 4 images, expected one: load\(batch\[i\]\)"),
+    "int64": (np.zeros((8, 8), int), r"holds int64 numbers; expected uint8 .0 to 255.*astype\('uint8'\)"),
+    "strings": (np.full((8, 8), "a"), "holds str.* numbers; expected uint8"),
+    "objects": (np.full((8, 8), None), "holds object numbers; expected uint8"),
+    "complex": (torch.zeros(3, 8, 8, dtype=torch.complex64), r"holds complex64 numbers.*torch\.uint8"),
+    "NaN": (NAN, "the array holds NaN or infinite values"),
+    "infinity": (torch.full((3, 8, 8), torch.inf), "the tensor holds NaN or infinite values"),
+    "0 to 255 as floats": (RGB.astype(float), "values from 0 to 255, expected .0, 1.: divide by 255"),
+    "-1 to 1": (UNIT * 2 - 1, r"values from -0\.\d+ to 0\.\d+, expected .0, 1.: rescale it, or clip"),
+    "float tiff beyond 1": (encoded(Image.fromarray(np.full((4, 4), 7, np.float32)), "TIFF"), "values from 7 to 7"),
+    "32-bit tiff": (encoded(Image.fromarray(np.full((4, 4), 70_000, np.int32)), "TIFF"), "holds int32 numbers"),
+    "misspelt name": ("chelsae", "'chelsae' is neither a file nor the name of a picture; did you mean 'chelsea'"),
+    "unknown name": ("zzzzzz", "'zzzzzz' is neither a file nor the name of a picture; there are chelsea, coffee"),
+    "no text": ("", "is a folder: give one image file"),
+    "folder": (os.curdir, "is a folder: give one image file in it"),
+    "missing file": ("photos/cat.png", "there is no file 'cat.png' in .*photos: check the name and the folder"),
+    "missing bare file": ("cat.png", "there is no file 'cat.png' in /|there is no file 'cat.png' in [A-Z]:"),
+    "endless name": ("x" * 5000 + ".png", "cannot be read: File name too long|there is no file"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_bad_sources(kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source, message = BAD[kind]
+    with pytest.raises(ImageError, match=message) as caught:
+        images.load(source)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (None, "cannot make an image of a NoneType; give a name, path"),
+        (7, "cannot make an image of a int; give"),
+        ([[0, 1], [1, 0]], "cannot make an image of a list"),
+        (io.StringIO("text"), "the file is open as text; open it with mode 'rb'"),
+    ],
+)
+def test_wrong_types(source, message):
+    with pytest.raises(TypeError, match=message):
+        images.load(source)
+
+
+def test_the_bound_on_pixels_is_the_callers():
+    assert_image(images.load(EXACT, max_pixels=12 * 17), RGB / 255)
+    with pytest.raises(ImageError, match="is 12x17, 204 pixels, expected at most 203: .*raise max_pixels"):
+        images.load(EXACT, max_pixels=12 * 17 - 1)
+
+
+def test_messages_name_the_file(tmp_path):
+    path = tmp_path / "notes.jpg"
+    path.write_text("not a photo")
+    with pytest.raises(ImageError, match=r"notes\.jpg is not an image"):
+        images.load(path)
+
+
+def test_a_bad_address(server):
+    with pytest.raises(assets.AssetError, match="the server answered with error 404"):
+        images.load(server.url("/photo.png"))
+    with pytest.raises(ImageError, match=r"http://127.* is not an image that PIL can read"):
+        images.load(server.serve("/page", b"<html>"))
+
+
+@given(content=st.one_of(st.binary(max_size=300), st.binary(max_size=200).map(lambda noise: EXACT[:30] + noise)))
+@settings(deadline=None)
+def test_any_bytes_are_an_image_or_an_image_error(content):
+    with suppress(ImageError):
+        images.check(images.load(content))
+
+
+SMALL = {format: encoded(RGB, format) for format in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@given(format=st.sampled_from(sorted(SMALL)), data=st.data())
+@settings(deadline=None)
+def test_a_file_cut_or_altered_anywhere_is_an_image_or_an_image_error(format, data):
+    content = bytearray(SMALL[format])
+    where = data.draw(st.integers(0, len(content) - 1))
+    if data.draw(st.booleans()):
+        del content[where:]
+    else:
+        content[where] = data.draw(st.integers(0, 255))
+    with suppress(ImageError):
+        images.check(images.load(bytes(content)))
+
+
+# --- the contract ---------------------------------------------------------------------------------------------------
+
+
+def test_check_accepts_an_image_and_a_batch(device):
+    for shape in ((1, 3, 1, 1), (5, 3, 4, 7)):
+        assert images.check(torch.rand(shape, device=device)) is None
+    images.check(torch.full((1, 3, 2, 2), 1 + 5e-6, device=device))
+    images.check(torch.rand(1, 3, 8, 8, device=device).contiguous(memory_format=torch.channels_last).requires_grad_())
+
+
+@pytest.mark.parametrize(
+    ("image", "error", "message"),
+    [
+        (UNIT, TypeError, r"image is a numpy.ndarray, expected a tensor \(N, 3, H, W\): images.load makes one"),
+        (torch.rand(3, 4, 5), ImageError, r"shape \(3, 4, 5\), expected \(N, 3, H, W\): image\[None\] adds the N"),
+        (torch.rand(1, 1, 4, 5), ImageError, r"shape \(1, 1, 4, 5\), expected \(N, 3, H, W\): images.load makes one"),
+        (torch.rand(1, 4, 5, 3), ImageError, r"shape \(1, 4, 5, 3\), expected"),
+        (torch.rand(1, 3, 4, 5).double(), ImageError, "is torch.float64, expected torch.float32"),
+        (torch.zeros(1, 3, 4, 5, dtype=torch.uint8), ImageError, "is torch.uint8, expected torch.float32"),
+        (torch.rand(0, 3, 4, 5), ImageError, r"shape \(0, 3, 4, 5\): there are no pixels"),
+        (torch.full((1, 3, 4, 5), torch.nan), ImageError, "image holds NaN or infinite values"),
+        (torch.tensor([0.0, -torch.inf, 1]).view(1, 3, 1, 1), ImageError, "image holds NaN or infinite values"),
+        (
+            torch.full((1, 3, 4, 5), 128.0),
+            ImageError,
+            "image has values from 128 to 128, expected .0, 1.: divide by 255",
+        ),
+        (torch.full((1, 3, 4, 5), -0.01), ImageError, "image has values from -0.01 to -0.01, expected .0, 1.: rescale"),
+        (torch.full((1, 3, 4, 5), 1.01), ImageError, "image has values from 1.01 to 1.01"),
+    ],
+)
+def test_check_refuses(image, error, message):
+    with pytest.raises(error, match=message):
+        images.check(image)
+
+
+def test_check_calls_it_by_its_name():
+    with pytest.raises(ImageError, match="^style has shape"):
+        images.check(torch.rand(3, 4, 5), "style")
+
+
+def test_one_nan_anywhere_is_found():
+    image = torch.rand(2, 3, 50, 50)
+    image[1, 2, 49, 49] = torch.nan
+    with pytest.raises(ImageError, match="NaN"):
+        images.check(image)
+
+
+# --- and back -------------------------------------------------------------------------------------------------------
+
+
+@given(array=EVERY_UINT8_IMAGE)
+@settings(deadline=None)
+def test_uint8_survives_every_lossless_way_there_and_back(array):
+    image = images.load(array)
+    assert np.array_equal(images.to_array(image), array)
+    assert np.array_equal(np.asarray(images.to_pil(image)), array)
+    assert np.array_equal(imageio.imread(images.to_bytes(image)), array)
+
+
+def test_to_array_rounds_to_the_nearest(device):
+    image = torch.tensor([0.4 / 255, 0.6 / 255, 254.6 / 255], device=device).view(1, 3, 1, 1)
+    assert images.to_array(image).tolist() == [[[0, 1, 255]]]
+
+
+def test_an_image_stays_on_its_device(device, tmp_path):
+    image = images.load(as_image(UNIT).to(device))
+    for found in (image, images.resize(image, 8), images.center_crop(image, 5), images.prepare(image, 6)):
+        assert found.device.type == device.type
+    assert_image(
+        images.resize(image, (7, 9)).cpu(), images.resize(image.cpu(), (7, 9))[0].permute(1, 2, 0).numpy(), 1e-5
+    )
+    path = images.save(image, tmp_path / "a.png")
+    assert np.array_equal(imageio.imread(path), np.round(UNIT * 255))
+
+
+def test_jpeg_bytes():
+    image = images.load("coffee")
+    content = images.to_bytes(image, "jpeg", quality=85)
+    assert Image.open(io.BytesIO(content)).format == "JPEG"
+    assert np.abs(imageio.imread(content) / 255 - images.to_array(image) / 255).mean() < 0.02
+    assert len(images.to_bytes(image, "jpeg", quality=20)) < len(content) < len(images.to_bytes(image))
+
+
+@pytest.mark.parametrize("convert", [images.to_array, images.to_pil, images.to_bytes])
+def test_only_one_image_at_a_time(convert):
+    with pytest.raises(ImageError, match=r"holds 2 images, expected one: image\[i : i \+ 1\]"):
+        convert(torch.rand(2, 3, 4, 4))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"format": "gif"}, "format is 'gif', expected 'png' or 'jpeg'"),
+        ({"format": "jpeg", "quality": 0}, "quality is 0, expected 1 to 95"),
+        ({"format": "jpeg", "quality": 100}, "quality is 100, expected 1 to 95"),
+    ],
+)
+def test_to_bytes_refuses(options, message):
+    with pytest.raises(ImageError, match=message):
+        images.to_bytes(torch.rand(1, 3, 4, 4), **options)
+
+
+@pytest.mark.parametrize("name", ["a.png", "A.PNG", "a.jpg", "a.jpeg"])
+def test_save(tmp_path, name):
+    smooth = np.tile(np.linspace(0, 1, 40)[:, None, None], (1, 40, 3))
+    path = images.save(as_image(smooth), str(tmp_path / name))
+    assert path == tmp_path / name
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+    assert Image.open(path).format == ("PNG" if name.lower().endswith("png") else "JPEG")
+    assert np.abs(imageio.imread(path) / 255 - smooth).max() < 0.02
+
+
+def test_save_replaces_a_file_only_when_all_is_written(tmp_path, monkeypatch):
+    path = images.save(as_image(RGB / 255), tmp_path / "a.png")
+
+    def fail(self: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fail)
+        with pytest.raises(ImageError, match=r"a\.png cannot be written: No space left on device"):
+            images.save(as_image(UNIT), path)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
+    assert np.array_equal(imageio.imread(path), RGB)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.gif", r"'a\.gif' ends in '\.gif', expected \.png, \.jpg or \.jpeg"),
+        ("a", "'a' ends in '', expected"),
+        (
+            "no folder/a.png",
+            r"a\.png cannot be written: No such file or directory; is .*no folder a folder to write in",
+        ),
+    ],
+)
+def test_save_refuses(tmp_path, name, message):
+    with pytest.raises(ImageError, match=message):
+        images.save(as_image(UNIT), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- sizes ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("size", "expected"), [(100, (100, 150)), (1, (1, 1)), ((30, 70), (30, 70)), ([5, 5], (5, 5))])
+def test_resize_to_a_size(size, expected):
+    assert images.resize(images.load("coffee"), size).shape == (1, 3, *expected)
+
+
+@pytest.mark.parametrize(("mode", "filter"), [("bilinear", Image.BILINEAR), ("bicubic", Image.BICUBIC)])
+@pytest.mark.parametrize("size", [(50, 75), (170, 90), (500, 700)])
+def test_resize_agrees_with_pil(mode, filter, size):
+    """PIL's filters are antialiased; it rounds after each direction, so the contrast is kept from overflowing."""
+    coffee = skimage.data.coffee() // 2 + 64
+    reference = np.asarray(Image.fromarray(coffee).resize(size[::-1], filter)) / 255
+    assert_image(images.resize(images.load(coffee), size, mode), reference, within=1.6 / 255)
+
+
+def test_resize_nearest_invents_no_colour():
+    image = images.load(RGB)
+    small = images.to_array(images.resize(image, (5, 6), "nearest")).reshape(-1, 3)
+    assert {tuple(colour) for colour in small} <= {tuple(colour) for colour in RGB.reshape(-1, 3)}
+    assert_image(images.resize(image, (24, 34), "nearest"), RGB.repeat(2, 0).repeat(2, 1) / 255)
+
+
+@given(array=EVERY_UINT8_IMAGE, size=st.integers(1, 20), mode=st.sampled_from(["bilinear", "bicubic", "nearest"]))
+@settings(deadline=None)
+def test_resize_keeps_the_contract_and_the_ratio(array, size, mode):
+    image = images.resize(images.load(array), size, mode)
+    images.check(image)
+    assert image.min() >= 0
+    assert image.max() <= 1
+    height, width = array.shape[:2]
+    assert min(image.shape[-2:]) == size
+    assert abs(image.shape[-2] * width - image.shape[-1] * height) < max(height, width)  # within a pixel
+
+
+def test_resize_passes_gradients():
+    image = as_image(UNIT).requires_grad_()
+    images.resize(image, 6).sum().backward()
+    assert torch.isfinite(image.grad).all()
+    assert (image.grad > 0).all()
+
+
+def test_center_crop_takes_the_middle():
+    image = images.load(RGB)  # 12x17
+    assert_image(images.center_crop(image, (4, 7)), RGB[4:8, 5:12] / 255)
+    assert_image(images.center_crop(image, 12), RGB[:, 2:14] / 255)
+    images.center_crop(image, (12, 17)).zero_()
+    assert_image(image, RGB / 255)  # a crop is a copy
+
+
+def test_prepare_is_the_middle_square():
+    image = images.load("coffee")  # 400x600
+    assert torch.equal(images.prepare(image, 400), image[..., 100:500])
+    assert images.prepare(torch.rand(2, 3, 50, 20), 64).shape == (2, 3, 64, 64)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda image: images.resize(image, 0), ImageError, "size is 0, expected a number of pixels of at least 1"),
+        (lambda image: images.resize(image, (4, -1)), ImageError, r"size is \(4, -1\), expected a number of pixels"),
+        (lambda image: images.resize(image, (4, 4, 4)), ImageError, r"size is \(4, 4, 4\), expected"),
+        (lambda image: images.resize(image, ()), ImageError, r"size is \(\), expected"),
+        (lambda image: images.resize(image, 6.5), TypeError, "size is 6.5, expected a whole number of pixels"),
+        (lambda image: images.resize(image, "64"), TypeError, "size is '64', expected a whole number of pixels"),
+        (lambda image: images.resize(image, 10**6), ImageError, "an image resized to 1000000 is .* expected at most"),
+        (lambda image: images.resize(image, 8, "cubic"), ImageError, "mode is 'cubic', expected one of bilinear, bic"),
+        (lambda image: images.resize(image[0], 8), ImageError, r"image\[None\] adds the N"),
+        (lambda image: images.center_crop(image, 13), ImageError, "cannot crop 13x13 out of an image of 12x17: resize"),
+        (lambda image: images.center_crop(image[0], 3), ImageError, r"image\[None\] adds the N"),
+        (lambda image: images.prepare(image, (8, 8)), TypeError, r"expected a whole number of pixels"),
+    ],
+)
+def test_sizes_refuse(call, error, message):
+    with pytest.raises(error, match=message):
+        call(images.load(RGB))

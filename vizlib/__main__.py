@@ -1,0 +1,110 @@
+"""`python -m vizlib info` says what is here; `python -m vizlib download` fetches pictures and networks beforehand."""
+
+import argparse
+import platform
+import sys
+from collections.abc import Callable
+from difflib import get_close_matches
+from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple
+
+import torch
+
+from vizlib import __version__, assets, images, models
+from vizlib.compute import available_cpus, default_device
+
+PACKAGES = ("torch", "torchvision", "ipywidgets", "ipykernel", "jupyterlab")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns 0 for success, 1 for a failure that it has told on stderr (2: wrong usage)."""
+    parser = argparse.ArgumentParser(prog="python -m vizlib", description="The helper of the notebooks.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="info | download")
+    commands.add_parser("info", help="versions, device, threads, and which files are here")
+    download = commands.add_parser("download", help="fetch pictures and networks now, for working offline later")
+    download.add_argument("names", nargs="*", metavar="NAME", help="what to fetch")
+    download.add_argument("--all", action="store_true", help="fetch everything")
+    options = parser.parse_args(arguments)
+    if options.command == "info":
+        print(info())
+        return 0
+    offered = downloads()
+    unknown = [name for name in options.names if name not in offered]
+    if unknown:
+        near = get_close_matches(unknown[0], offered, n=1)
+        download.error(f"there is no {unknown[0]!r}" + (f"; did you mean {near[0]!r}?" if near else f"\n{listing()}"))
+    if bool(options.names) == options.all:
+        download.error(f"give either names or --all\n{listing()}")
+    return fetch_all(options.names or list(offered))
+
+
+class Offer(NamedTuple):
+    """Something to download: its size in bytes, and the function that does it, given the name."""
+
+    size: int
+    fetch: Callable[[str], object]
+
+
+def downloads() -> dict[str, Offer]:
+    """What can be downloaded, by name: the pictures, then the networks."""
+    pictures = {name: Offer(assets.size(name), assets.fetch) for name in assets.names()}
+    networks = {name: Offer(size, models.download) for name, size in models.names().items() if size}
+    return pictures | networks
+
+
+def fetch_all(names: list[str]) -> int:
+    """Fetch each name and go on past failures; returns 0, or 1 if any failed."""
+    offered, failed = downloads(), []
+    for name in dict.fromkeys(names):
+        try:
+            offered[name].fetch(name)
+            print(f"{name}: ready")
+        except assets.AssetError as error:
+            print(error, file=sys.stderr)
+            failed.append(name)
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return int(bool(failed))
+
+
+def listing() -> str:
+    """The downloads and their sizes, a line each."""
+    return "\n".join(f"  {name:<20} {megabytes(offer.size)}" for name, offer in downloads().items())
+
+
+def info() -> str:
+    """Versions, device, threads, and the files that are here, as a table to paste into a question."""
+    device = default_device()
+    gpu = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
+    bundled = sorted(path for path in assets.data_folder().glob("*") if path.is_file())
+    here = {name for name in assets.names() if assets.is_cached(name)} | set(models.cached())
+    cached = [f"{name} ({megabytes(offer.size)})" for name, offer in downloads().items() if name in here]
+    rows = {
+        "vizlib": __version__,
+        "python": f"{platform.python_version()} on {platform.platform()}",
+        **{package: installed(package) for package in PACKAGES},
+        "device": f"{device}{gpu}",
+        "threads": f"{torch.get_num_threads()} of {available_cpus()} CPUs",
+        "cache": f"{assets.cache_folder()}; networks in {assets.checkpoint_folder()}",
+        "bundled": ", ".join(f"{path.name} ({megabytes(path.stat().st_size)})" for path in bundled) or "nothing",
+        "photos": ", ".join(images.photos()),
+        "cached": ", ".join(cached) or "nothing",
+    }
+    return "\n".join(f"{name:<12} {value}" for name, value in rows.items())
+
+
+def installed(package: str) -> str:
+    """The version of an installed package."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def megabytes(size: int) -> str:
+    """A size in bytes as people read it: '0.3 MB'."""
+    return f"{size / 1e6:.1f} MB"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

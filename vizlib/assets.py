@@ -1,0 +1,300 @@
+"""Where bundled and downloaded files live, and the only module that touches the network.
+
+Whatever goes wrong (offline, a file cut short or altered, a full or read-only disk) is an `AssetError` whose sentence
+says what to do, and never leaves half a file in the cache.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from http.client import HTTPException
+from pathlib import Path
+from typing import NamedTuple
+from urllib.error import URLError
+
+import pooch
+import requests
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torchvision.models import WeightsEnum
+from tqdm import tqdm
+
+TIMEOUT = 30  # seconds without a byte from the server
+
+
+class AssetError(OSError):
+    """A file could not be found, downloaded, stored or read; the message says what to do."""
+
+
+# --- folders --------------------------------------------------------------------------------------------------------
+
+
+def data_folder() -> Path:
+    """The folder of the files that ship with vizlib: inside the installed package, or `data/` of a checkout."""
+    package = Path(__file__).resolve().parent
+    return package / "data" if (package / "data").is_dir() else package.parent / "data"
+
+
+def data_path(name: str) -> Path:
+    """The path of a bundled file, such as `data_path("minivgg.safetensors")`.
+
+    Raises:
+        AssetError: No such file comes with vizlib.
+    """
+    path = data_folder() / name
+    if not path.is_file():
+        there = ", ".join(sorted(file.name for file in data_folder().glob("*.*"))) or "nothing"
+        raise AssetError(f"{name!r} does not come with vizlib: {data_folder()} has {there}; reinstall vizlib")
+    return path
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: the folder named by VIZLIB_CACHE, else the user's usual cache folder."""
+    return Path(os.environ.get("VIZLIB_CACHE") or pooch.os_cache("vizlib")).expanduser().absolute()
+
+
+def checkpoint_folder() -> Path:
+    """Where torchvision's weights are kept: torch.hub's folder, or inside VIZLIB_CACHE when that is set."""
+    root = cache_folder() if os.environ.get("VIZLIB_CACHE") else Path(torch.hub.get_dir())
+    return root / "checkpoints"
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """The file's SHA-256 as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# --- downloads ------------------------------------------------------------------------------------------------------
+
+
+class Download(NamedTuple):
+    """One downloadable file; `size` is in bytes."""
+
+    url: str
+    sha256: str
+    size: int
+
+
+_GITHUB = "https://raw.githubusercontent.com"
+_STYLE = f"{_GITHUB}/jcjohnson/fast-neural-style/813c83441953ead2adb3f65f4cc2d5599d735fa7/images"
+# Its origin names no commit: should that branch ever hold another file, the hash refuses it.
+_CAT_DOG = f"{_GITHUB}/utkuozbulak/pytorch-cnn-visualizations/master/input_images/cat_dog.png"
+
+DOWNLOADS = {
+    "starry_night": Download(
+        f"{_STYLE}/styles/starry_night.jpg", "0592ab0f7b51b3ce72608a95e53880bd93971e5b48f93a0ce8dfd3cbccf3d098", 315236
+    ),
+    "wave": Download(
+        f"{_STYLE}/styles/wave.jpg", "14bcf58a39b7095168f27756d76d0c615bb8954acc5eae9e62c66a9684c2ee2b", 148634
+    ),
+    "the_scream": Download(
+        f"{_STYLE}/styles/the_scream.jpg", "f3075cddeb974a9ee1d6418f7f33fd05185a7ac7dcb4288bd2805d499a9dcaee", 216723
+    ),
+    "composition_vii": Download(
+        f"{_STYLE}/styles/composition_vii.jpg",
+        "8f992ed4aecd6dd56972d7bc8166761de7c94e670ee6effa8fd05f3daeb33409",
+        202426,
+    ),
+    "chicago": Download(
+        f"{_STYLE}/content/chicago.jpg", "a1e8bf5a5ffec464ee1bb4c1dd6662e5b83a905a64ae10755e5801c3343cebe9", 219977
+    ),
+    "cat_dog": Download(_CAT_DOG, "8d30785a513e22a2f574c839c7e1751db943d0b5399347e7bb37736f6c5a95c2", 90226),
+}
+
+
+def names() -> list[str]:
+    """The files that `fetch` knows."""
+    return list(DOWNLOADS)
+
+
+def size(name: str) -> int:
+    """How many bytes `fetch(name)` downloads when the file is not cached."""
+    return _download(name).size
+
+
+def is_cached(name: str) -> bool:
+    """Whether the file is in the cache, whole and unaltered."""
+    path = _cached_path(name)
+    return path.is_file() and path.stat().st_size == size(name) and sha256(path) == _download(name).sha256
+
+
+def fetch(name: str) -> Path:
+    """The path of a downloadable file in the cache, downloaded with a progress bar if it is not there yet.
+
+    Safe to call from several threads and processes at once.
+
+    Args:
+        name: One of `names()`.
+
+    Raises:
+        AssetError: Unknown name, no network, a server's error, wrong content, or a cache that cannot be written.
+    """
+    file, path = _download(name), _cached_path(name)
+    with _explained(name, file.url, path, "a photo of vizlib.images.photos()"):
+        if not is_cached(name):
+            with tqdm(desc=name, total=file.size, unit="B", unit_scale=True, leave=False) as bar:
+                downloader = pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT)
+                pooch.get_logger().setLevel("WARNING")  # the bar says enough
+                pooch.retrieve(file.url, f"sha256:{file.sha256}", path.name, path.parent, downloader=downloader)
+    return path
+
+
+def fetch_url(url: str, *, max_bytes: int = 50_000_000, timeout: float = TIMEOUT) -> bytes:
+    """What a web address answers, for a user's own image.
+
+    Args:
+        url: An http or https address.
+        max_bytes: Give up when the answer is longer.
+        timeout: Seconds without a byte from the server after which to give up.
+
+    Raises:
+        AssetError: Not such an address, no network, a server's error, or too long an answer.
+    """
+    if not re.match("https?://", url, re.IGNORECASE):
+        raise AssetError(f"{url!r} is not a web address: it should begin with https:// or http://")
+    body = bytearray()
+    try:
+        with requests.get(url, stream=True, timeout=timeout, headers={"User-Agent": "vizlib"}) as response:
+            response.raise_for_status()
+            for chunk in response.iter_content(2**16):
+                body += chunk
+                if len(body) > max_bytes:
+                    raise AssetError(f"{url} is longer than {max_bytes:,} bytes: use a smaller file")
+    except requests.RequestException as error:
+        raise AssetError(
+            f"{url} could not be read: {_reason(error)}. Check the address in a browser, or save the file from there "
+            "and open that"
+        ) from error
+    return bytes(body)
+
+
+def _download(name: str) -> Download:
+    if name not in DOWNLOADS:
+        near = get_close_matches(str(name), DOWNLOADS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise AssetError(f"{name!r} is not a downloadable file; there are {', '.join(DOWNLOADS)}{hint}")
+    return DOWNLOADS[name]
+
+
+def _cached_path(name: str) -> Path:
+    return cache_folder() / "images" / _download(name).url.rsplit("/", 1)[1]
+
+
+# A ValueError is pooch's and a RuntimeError is torch.hub's way of saying that the hash differs.
+_NETWORK_ERRORS = (
+    *(requests.RequestException, URLError, HTTPException, ConnectionError, TimeoutError),
+    *(ValueError, RuntimeError),
+)
+
+
+@contextmanager
+def _explained(what: str, url: str, path: Path, alternative: str) -> Iterator[None]:
+    """Turn whatever goes wrong with a download into an `AssetError` that says what to do."""
+    try:
+        yield
+    except (
+        ConnectionError,
+        HTTPException,
+        RuntimeError,
+        TimeoutError,
+        URLError,
+        ValueError,
+        requests.RequestException,
+    ) as error:
+        raise AssetError(
+            f"{what} could not be downloaded from {url}: {_reason(error)}. Try again when online, or save that "
+            f"address by hand as {path}; {alternative} works offline"
+        ) from error
+    except OSError as error:
+        raise AssetError(
+            f"{what} could not be stored as {path}: {error.strerror or error}. Make room or set the environment "
+            "variable VIZLIB_CACHE to a folder that can be written"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Why a download failed, in a few words (pooch, requests, urllib and torch.hub each say it differently)."""
+    status = getattr(getattr(error, "response", None), "status_code", None) or getattr(error, "code", None)
+    if status:
+        return f"the server answered with error {status}"
+    if isinstance(error, TimeoutError | requests.Timeout):
+        return "the server did not answer in time"
+    if isinstance(error, ConnectionResetError | HTTPException | requests.exceptions.ChunkedEncodingError):
+        return "the connection broke off"
+    if isinstance(error, ConnectionError | URLError | requests.ConnectionError):
+        return f"no connection to the server ({type(error).__name__})"
+    if isinstance(error, requests.RequestException):
+        return str(error)
+    return "what arrived is not the expected file (its SHA-256 differs; a sign-in page of the network?)"
+
+
+# --- weights --------------------------------------------------------------------------------------------------------
+
+
+def torchvision_weights(weights: WeightsEnum) -> dict[str, Tensor]:
+    """The state dict of a torchvision network, downloaded with a progress bar if it is not there yet.
+
+    Args:
+        weights: A member such as `torchvision.models.AlexNet_Weights.IMAGENET1K_V1`.
+
+    Raises:
+        AssetError: No network, a server's error, wrong content, a folder that cannot be written, a damaged file.
+    """
+    path = _weights_path(weights)
+    digest = re.search(r"-([0-9a-f]{8,})\.", path.name)  # torchvision's file names end in the first digits of it
+    if not path.is_file():
+        with _explained(str(weights), weights.url, path, "the bundled network 'minivgg'"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(weights.url, str(path), digest and digest[1], progress=True)
+    return load_state_dict(path)
+
+
+def torchvision_weights_cached(weights: WeightsEnum) -> bool:
+    """Whether `torchvision_weights(weights)` needs no download."""
+    return _weights_path(weights).is_file()
+
+
+def torchvision_weights_size(weights: WeightsEnum) -> int:
+    """How many bytes its download has, to within a kilobyte (torchvision lists it in MiB with three decimals)."""
+    return round(weights.meta["_file_size"] * 2**20)
+
+
+def _weights_path(weights: WeightsEnum) -> Path:
+    return checkpoint_folder() / weights.url.rsplit("/", 1)[1]
+
+
+def load_state_dict(path: str | os.PathLike) -> dict[str, Tensor]:
+    """Parameter names to tensors (on the CPU) from a `.safetensors` file or a state dict saved with `torch.save`.
+
+    No code in a file is ever run.
+
+    Raises:
+        AssetError: No such file, damaged, not a state dict, or a pickle that wants to run code.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise AssetError(f"there is no file of weights {path}: check the path and the working directory")
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a stranger's bytes make the readers raise nearly anything
+        code = re.search(r"GLOBAL (\S+)", str(error))
+        if code:
+            raise AssetError(f"{path} is not a plain state dict: reading it would run {code[1]}. {_HOW}") from error
+        raise AssetError(f"{path} is damaged or not a file of weights: delete it and get it again. {_HOW}") from error
+    if not (isinstance(state, dict) and state and all(isinstance(value, Tensor) for value in state.values())):
+        held = (
+            f"a dict with {', '.join(map(repr, list(state)[:4]))}" if isinstance(state, dict) else type(state).__name__
+        )
+        raise AssetError(f"{path} holds {held}, not a state dict (names to tensors). {_HOW}")
+    return state
+
+
+_HOW = "vizlib reads .safetensors files and what torch.save(model.state_dict(), path) wrote"

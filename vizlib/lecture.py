@@ -1,0 +1,124 @@
+"""The lecture's sections in order, and the map of notebooks that shows them."""
+
+import base64
+import html
+from pathlib import Path
+from typing import NamedTuple
+
+from vizlib import assets
+
+
+class Section(NamedTuple):
+    """One section of the lecture, in `notebooks/<slug>.ipynb`; `thumbnail` says what its small picture shows."""
+
+    slug: str
+    title: str
+    question: str
+    half: str
+    thumbnail: str
+
+    @property
+    def number(self) -> str:
+        return self.slug[:2]
+
+
+_LOOK, _MAKE = "Looking: what does it respond to?", "Making: what would make it respond this way?"
+
+SECTIONS = [
+    Section(
+        "00_start_here",
+        "Start here",
+        "does everything work here, and what will I see?",
+        "",
+        "a photo and its prediction",
+    ),
+    Section(
+        "01_filters",
+        "Filters of the first layer",
+        "what templates does the network match?",
+        _LOOK,
+        "small colourful filters",
+    ),
+    Section(
+        "02_nearest_neighbours",
+        "Nearest neighbours",
+        "which images does it find alike?",
+        _LOOK,
+        "a photo and its neighbours",
+    ),
+    Section(
+        "03_pca_and_tsne", "PCA and t-SNE", "how is its feature space laid out?", _LOOK, "clusters of coloured dots"
+    ),
+    Section("04_activations", "Activations", "what fires on this image?", _LOOK, "activation maps of a cat"),
+    Section(
+        "05_maximal_patches",
+        "Maximally activating patches",
+        "what does this neuron look for?",
+        _LOOK,
+        "similar patches",
+    ),
+    Section(
+        "06_occlusion",
+        "Occlusion",
+        "which pixels matter, by covering them?",
+        _LOOK,
+        "a cat with a grey square and a map",
+    ),
+    Section("07_saliency", "Saliency", "which pixels matter, by gradient?", _LOOK, "a map of bright pixels"),
+    Section(
+        "08_guided_backprop", "Guided backprop", "which pixels matter to this neuron?", _LOOK, "edges of a cat on grey"
+    ),
+    Section(
+        "09_gradient_ascent",
+        "Gradient ascent",
+        "what image would excite this neuron most?",
+        _MAKE,
+        "a colourful pattern",
+    ),
+    Section(
+        "10_adversarial_examples",
+        "Adversarial examples",
+        "how little must change to fool it?",
+        _MAKE,
+        "a photo and noise",
+    ),
+    Section(
+        "11_feature_inversion", "Feature inversion", "what does a layer remember of an image?", _MAKE, "a blurred cat"
+    ),
+    Section("12_deepdream", "DeepDream", "what does it see in the clouds?", _MAKE, "a photo covered in patterns"),
+    Section(
+        "13_texture_synthesis", "Texture synthesis", "what is a texture to it?", _MAKE, "a texture and a larger one"
+    ),
+    Section(
+        "14_style_transfer", "Neural style transfer", "can content and style be taken apart?", _MAKE, "a stylised photo"
+    ),
+    Section(
+        "15_fast_style_transfer",
+        "Fast style transfer",
+        "can a network learn to do it in one pass?",
+        _MAKE,
+        "a photo and its stylised twin",
+    ),
+]
+
+
+def html_map(folder: str | Path = ".") -> str:
+    """The lecture as an HTML table: a thumbnail, a title and a question for each section.
+
+    Args:
+        folder: Where the notebooks are; a section links to its notebook if that is there, and else says that it is
+            still to come.
+    """
+    rows, half = [], ""
+    for section in SECTIONS:
+        if section.half != half:
+            half = section.half
+            rows.append(f'<tr><th colspan="3" style="text-align:left;padding-top:1em">{half}</th></tr>')
+        thumbnail = base64.b64encode(assets.data_path(f"thumbnails/{section.slug}.png").read_bytes()).decode()
+        source, alt = f"data:image/png;base64,{thumbnail}", html.escape(section.thumbnail)
+        picture = f'<img src="{source}" width="72" height="72" alt="{alt}">'
+        there = (Path(folder) / f"{section.slug}.ipynb").is_file()
+        title = f'<a href="{section.slug}.ipynb">{section.title}</a>' if there else f"{section.title} <i>(to come)</i>"
+        cells = (picture, f"<b>{section.number}</b> · {title}", section.question)
+        rows.append("<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>")
+    return f"<table>{''.join(rows)}</table>"

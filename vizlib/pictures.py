@@ -1,0 +1,74 @@
+"""The pictures that go by a name: where each is, what is on it, and whose it is. `vizlib.images` opens them."""
+
+from typing import NamedTuple
+
+
+class Photo(NamedTuple):
+    """A colour photo that comes inside another package's wheel."""
+
+    package: str
+    file: str
+    description: str
+
+
+PHOTOS = {
+    "chelsea": Photo(
+        "skimage", "data/chelsea.png", "The face of Chelsea, a tabby cat. Photo: Stefan van der Walt, CC0"
+    ),
+    "coffee": Photo(
+        "skimage",
+        "data/coffee.png",
+        "An espresso in a red cup on a wooden table. Photo: Rachel Michetti, courtesy of Pikolo Espresso Bar, CC0",
+    ),
+    "astronaut": Photo(
+        "skimage",
+        "data/astronaut.png",
+        "Astronaut Eileen Collins in an orange suit, a flag and a model shuttle behind her. Photo: NASA, public domain",
+    ),
+    "rocket": Photo(
+        "skimage", "data/rocket.jpg", "A Falcon 9 rocket on its launch pad at dusk. Photo: SpaceX, public domain"
+    ),
+    "motorcycle": Photo(
+        "skimage",
+        "data/motorcycle_left.png",
+        "A red motorcycle in a garage. Photo: Middlebury 2014 stereo benchmark, D. Scharstein et al.",
+    ),
+    "china": Photo(
+        "sklearn",
+        "datasets/images/china.jpg",
+        "A Chinese pavilion with green roofs above a lake. Photo: danielbuechele on Flickr, CC BY 2.0",
+    ),
+    "flower": Photo(
+        "sklearn",
+        "datasets/images/flower.jpg",
+        "An orange dahlia against dark leaves. Photo: vultilion on Flickr, CC BY 2.0",
+    ),
+    "hubble_deep_field": Photo(
+        "skimage",
+        "data/hubble_deep_field.jpg",
+        "Thousands of distant galaxies on black, the Hubble eXtreme Deep Field. Photo: NASA, public domain",
+    ),
+    "retina": Photo(
+        "skimage",
+        "data/retina.jpg",
+        "The back of a human eye with its blood vessels. Photo: Mikael Häggström, CC0",
+    ),
+    "immunohistochemistry": Photo(
+        "skimage",
+        "data/ihc.png",
+        "Colon glands stained brown among blue cells, under a microscope. Photo: Center for Microscopy and Molecular "
+        "Imaging, no known copyright",
+    ),
+}
+
+# Downloaded once by `vizlib.assets.fetch`, which has their addresses.
+PAINTINGS = {
+    "starry_night": "The Starry Night: a swirling night sky over a village. Painting: Vincent van Gogh, 1889",
+    "wave": "The Great Wave off Kanagawa: a wave over boats, Mount Fuji behind. Woodblock print: Hokusai, about 1831",
+    "the_scream": "The Scream: a screaming figure on a bridge under a red sky. Painting: Edvard Munch, 1893",
+    "composition_vii": "Composition VII: abstract shapes in many colours. Painting: Wassily Kandinsky, 1913",
+}
+DOWNLOADED_PHOTOS = {
+    "chicago": "The skyline of Chicago by the lake. Photo: from jcjohnson/fast-neural-style",
+    "cat_dog": "A bulldog sitting behind a lying tabby cat. Photo: from utkuozbulak/pytorch-cnn-visualizations",
+}
