@@ -245,7 +245,12 @@ def histograms(values: Mapping[str, Tensor], label: str, title: str = "", bins: 
     axes = figure.add_subplot()
     for (name, numbers), colour in zip(values.items(), ("#21918c", "#fca50a", "#440154"), strict=False):
         axes.hist(
-            numbers.cpu().numpy(), bins, (0, 1), alpha=0.65, color=colour, label=f"{name} (mean {numbers.mean():.2f})"
+            numbers.cpu().numpy(),
+            bins,
+            range=(0, 1),
+            alpha=0.65,
+            color=colour,
+            label=f"{name} (mean {numbers.mean():.2f})",
         )
         axes.axvline(numbers.mean().item(), color=colour, linestyle="--")
     axes.set_xlabel(label, fontsize=9)

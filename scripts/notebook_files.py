@@ -1,0 +1,60 @@
+"""Where the notebooks are, how their files are written, and whether their outputs belong to their code."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+SETUP_TAG = "setup"  # of the set-up cell, which scripts/update_links.py writes
+
+
+def find_notebooks(folder: Path = NOTEBOOKS) -> list[Path]:
+    """The notebooks in their order, then the solutions in theirs."""
+    return sorted(folder.glob("*.ipynb")) + sorted(folder.glob("solutions/*.ipynb"))
+
+
+def read(path: Path) -> NotebookNode:
+    """The notebook in format 4.5; a cell without an id gets one that depends on its place and text only."""
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    for index, cell in enumerate(raw["cells"]):
+        source = "".join(cell["source"])
+        cell.setdefault("id", hashlib.sha256(f"{index}:{source}".encode()).hexdigest()[:8])
+    raw["nbformat_minor"] = max(raw["nbformat_minor"], 5)
+    return nbformat.reads(json.dumps(raw), as_version=4)
+
+
+def dumps(notebook: NotebookNode) -> str:
+    """The text of a notebook file, the same for the same notebook."""
+    nbformat.validate(notebook)
+    return nbformat.writes(notebook, version=4) + "\n"
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a file in one step, so that an interrupted run leaves the old one."""
+    part = path.with_suffix(".part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def is_setup(cell: NotebookNode) -> bool:
+    """Whether it is the set-up cell."""
+    return SETUP_TAG in cell.metadata.get("tags", [])
+
+
+def code_sha256(notebook: NotebookNode) -> str:
+    """A hash of the code cells' sources, without the set-up cell: a fork changes its link, and no output with it."""
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code" and not is_setup(cell)]
+    return hashlib.sha256(json.dumps(sources).encode()).hexdigest()
+
+
+def is_stale(notebook: NotebookNode) -> bool:
+    """Whether the outputs were made by other code than the notebook holds, or by none."""
+    return notebook.metadata.get("vizlib", {}).get("code_sha256") != code_sha256(notebook)

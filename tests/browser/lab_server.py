@@ -1,0 +1,100 @@
+"""A real JupyterLab as a child process, without the person's own settings; and the browser to see it with."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"]
+MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+QUIET = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running JupyterLab: its address, its token, and the folder that it shows."""
+
+    url: str
+    token: str
+    folder: Path
+
+
+@contextmanager
+def jupyterlab(folder: Path) -> Iterator[Lab]:
+    """Serve `folder`/notebooks on a free loopback port, with settings of its own, until the `with` ends.
+
+    Raises:
+        RuntimeError: It ended at once or did not answer within a minute; the message holds its log.
+    """
+    (folder / "notebooks").mkdir()
+    overrides = folder / "config" / "labconfig" / "default_setting_overrides.json"
+    overrides.parent.mkdir(parents=True)
+    overrides.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": QUIET}))
+    options = [
+        "--no-browser",
+        "--allow-root",
+        "--expose-app-in-browser",
+        "--ServerApp.ip=127.0.0.1",
+        "--ServerApp.port=0",
+    ]
+    with open(folder / "lab.log", "w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *options, f"--ServerApp.root_dir={folder / 'notebooks'}"],
+            env=environment(folder),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield wait_for(server, folder)
+    finally:
+        server.terminate()  # it ends its kernels, too
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """This process's environment, with every Jupyter folder under `folder` and without what changes notebooks."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("VIZLIB_LIVE", "MPLBACKEND")}
+    places = {
+        "IPYTHONDIR": "ipython",
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+    }
+    own = {name: str(folder / place) for name, place in places.items()}
+    return kept | own | {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(ROOT)}
+
+
+def wait_for(server: subprocess.Popen, folder: Path) -> Lab:
+    """The server's address, read from the file that it writes when it listens."""
+    info = folder / "runtime" / f"jpserver-{server.pid}.json"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        if info.exists() and info.read_text().endswith("}"):
+            found = json.loads(info.read_text())
+            return Lab(f"http://127.0.0.1:{found['port']}", found["token"], folder / "notebooks")
+        time.sleep(0.1)
+    raise RuntimeError(f"JupyterLab did not start:\n{(folder / 'lab.log').read_text()}")
+
+
+def find_chromium() -> str:
+    """The Chromium or Chrome of this machine. Without one, the test is skipped; where CI is set, it fails."""
+    found = next(filter(None, map(shutil.which, [*CHROMIUM, MAC_CHROME])), None)
+    if found is None:
+        reason = f"no Chromium found: install one, so that the PATH has one of {', '.join(CHROMIUM)}"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    return found

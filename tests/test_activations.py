@@ -1,0 +1,72 @@
+"""Shapes of maps, zeros, and who answers to a region."""
+
+import gc
+import weakref
+
+import pytest
+import torch
+
+from vizlib import hooks, models
+from vizlib.analysis import activations
+
+
+def test_map_shapes_are_those_of_a_forward():
+    net = models.load("squeezenet1_1", weights="untrained", device="cpu")
+    outputs = hooks.read(net, torch.rand(1, 3, net.input_size, net.input_size), net.layers)
+    shapes = activations.map_shapes(net)
+    assert shapes == {n: tuple(o.shape[1:]) for n, o in outputs.items() if o.ndim == 4 and o[0, 0].numel() > 1}
+    assert "avgpool" not in shapes and shapes["fire9"][0] == 512
+
+
+def test_remembered_shapes_do_not_keep_a_network_alive():
+    net = models.load("minivgg", device="cpu")
+    activations.map_shapes(net)
+    gone = weakref.ref(net)
+    del net
+    gc.collect()
+    assert gone() is None
+
+
+def test_zero_share():
+    assert activations.zero_share(torch.tensor([[0.0, 1.0], [-1.0, -0.0]])) == 0.5
+    assert activations.zero_share(torch.ones(1, 2, 3, 3)) == 0
+
+
+def test_the_strongest_channel_is_the_one_that_was_planted():
+    maps = torch.rand(1, 6, 8, 8, generator=torch.Generator().manual_seed(0))
+    maps[0, 4, 2:4, 4:8] += 3  # only inside the region
+    maps[0, 1] += 100  # everywhere: no contrast
+    region = (0.25, 0.5, 0.5, 1.0)
+    answers = activations.strongest_in_region(maps, region, k=2)
+    assert answers[0].channel == 4
+    assert answers[0].inside == pytest.approx(maps[0, 4, 2:4, 4:8].mean().item())
+    outside = (maps[0, 4].sum() - maps[0, 4, 2:4, 4:8].sum()).item() / (64 - 8)
+    assert answers[0].outside == pytest.approx(outside, rel=1e-5)
+    assert answers[0].contrast > answers[1].contrast
+    assert activations.strongest_in_region(maps[0], region, k=2) == answers
+
+
+def test_the_whole_image_has_no_outside():
+    maps = torch.rand(3, 4, 4)
+    best = activations.strongest_in_region(maps, (0, 1, 0, 1), k=1)[0]
+    assert best.channel == maps.mean((1, 2)).argmax().item() and best.outside == 0
+
+
+@pytest.mark.parametrize(
+    ("region", "cells"),
+    [((0, 1, 0, 1), 16), ((0, 0.25, 0, 0.25), 1), ((0.3, 0.31, 0.9, 0.91), 1), ((0.2, 0.3, 0, 1), 8)],
+)
+def test_a_region_holds_every_cell_that_it_touches(region, cells):
+    assert activations.region_mask(region, 4, 4).sum() == cells
+
+
+@pytest.mark.parametrize("region", [(0.5, 0.5, 0, 1), (0.6, 0.4, 0, 1), (-0.1, 0.5, 0, 1), (0, 0.5, 0, 1.2)])
+def test_bad_regions(region):
+    with pytest.raises(ValueError, match=r"region: expected \(top, bottom, left, right\)"):
+        activations.region_mask(region, 4, 4)
+
+
+def test_activations_of_several_images_or_none():
+    for shape in [(2, 3, 4, 4), (3, 4)]:
+        with pytest.raises(ValueError, match=r"activations: expected \(C, h, w\) of one image, got shape"):
+            activations.strongest_in_region(torch.rand(shape), (0, 1, 0, 1))

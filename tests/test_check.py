@@ -1,0 +1,48 @@
+"""Feedback on exercises."""
+
+import pytest
+import torch
+
+from vizlib import check
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (3, 3),
+        (torch.tensor(3), 3),
+        (0.50001, 0.5),
+        (True, True),
+        ("cat", {"cat", "dog"}),
+        ([1, 2], [1, 2]),
+        (torch.ones(2, 2), torch.ones(2, 2)),
+        (torch.ones(2, dtype=torch.float64), torch.ones(2)),
+    ],
+)
+def test_right_answers(given, expected, capsys):
+    assert check.answer(given, expected, "hint")
+    assert capsys.readouterr().out == "Right!\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "said"),
+    [
+        (4, 3, "Not yet (4). look again"),
+        ("3", 3, "Not yet (3). look again"),
+        (float("nan"), 3, "Not yet (nan). look again"),
+        ("cow", {"cat"}, "Not yet (cow). look again"),
+        (torch.ones(3), torch.ones(2), "Not yet (a tensor of shape (3,)). look again"),
+        (torch.zeros(2), torch.ones(2), "Not yet (a tensor of shape (2,)). look again"),
+        (2, torch.ones(2), "Not yet (2). look again"),
+        (torch.ones(2), 1, "Not yet (a tensor of shape (2,)). look again"),
+    ],
+)
+def test_wrong_answers_get_the_hint(given, expected, said, capsys):
+    assert not check.answer(given, expected, "look again")
+    assert capsys.readouterr().out == said + "\n"
+
+
+@pytest.mark.parametrize("given", [None, ...])
+def test_no_answer_is_no_mistake(given, capsys):
+    assert not check.answer(given, 3, "hint")
+    assert capsys.readouterr().out.startswith("Not answered yet: replace the dots")

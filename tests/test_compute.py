@@ -1,0 +1,33 @@
+"""Threads and devices."""
+
+import subprocess
+import sys
+
+import torch
+
+from vizlib import compute
+
+
+def test_threads_are_lowered_to_the_cpus_and_never_raised(monkeypatch):
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        monkeypatch.setattr(compute, "available_cpus", lambda: 1)
+        assert compute.limit_threads() == 1 == torch.get_num_threads()
+        monkeypatch.setattr(compute, "available_cpus", lambda: 64)
+        assert compute.limit_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_container_limit_is_seen():
+    """LOKY_MAX_CPU_COUNT stands in for the cgroup's limit: both reach the same count."""
+    code = "import vizlib, torch; print(torch.get_num_threads(), vizlib.compute.available_cpus())"
+    environment = {"LOKY_MAX_CPU_COUNT": "1", "PATH": "", "PYTHONPATH": ":".join(filter(None, sys.path))}
+    printed = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert printed.stdout.split() == ["1", "1"]
+
+
+def test_the_default_device_is_one_that_works():
+    device = compute.default_device()
+    assert (torch.ones(2, device=device) * 2).sum().item() == 4

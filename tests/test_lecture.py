@@ -1,0 +1,126 @@
+"""The lecture's sections, their thumbnails, and the map of notebooks made of both."""
+
+import base64
+import re
+from pathlib import Path
+
+import make_thumbnails
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+from PIL import Image
+
+from vizlib import assets, images, models
+from vizlib.lecture import SECTIONS, Section, html_map
+
+ROOT = Path(__file__).resolve().parent.parent
+SIDE = 96  # pixels of a thumbnail
+LARGEST_THUMBNAIL, LARGEST_SET, LARGEST_MAP = 12_000, 120_000, 250_000  # bytes
+ANALYSIS, SYNTHESIS = range(1, 9), range(9, 16)
+SLUGS = [section.slug for section in SECTIONS]
+
+
+def thumbnail(slug: str) -> Path:
+    return assets.data_path(f"thumbnails/{slug}.png")
+
+
+def parsed(folder: str | Path) -> BeautifulSoup:
+    return BeautifulSoup(html_map(folder), "html.parser")
+
+
+# --- sections -------------------------------------------------------------------------------------------------------
+
+
+def test_there_are_sixteen_sections_in_order():
+    assert [section.number for section in SECTIONS] == [f"{number:02}" for number in range(16)]
+    assert len(set(SLUGS)) == 16
+    assert all(re.fullmatch(r"\d\d(_[a-z]+)+", slug) for slug in SLUGS)
+
+
+def test_the_lecture_has_an_analysis_and_a_synthesis_half():
+    halves = {half: [int(s.number) for s in SECTIONS if s.half == half] for half in {s.half for s in SECTIONS}}
+    assert halves.pop("") == [0]
+    looking, making = sorted(halves)
+    assert looking.startswith("Looking") and halves[looking] == list(ANALYSIS)
+    assert making.startswith("Making") and halves[making] == list(SYNTHESIS)
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=SLUGS)
+def test_a_section_asks_a_question_and_describes_its_thumbnail(section: Section):
+    assert section.title.strip() and section.question.endswith("?")
+    assert len(section.thumbnail.split()) >= 2
+
+
+def test_every_notebook_has_a_section():
+    notebooks = [path for folder in ("notebooks", "notebooks/solutions") for path in (ROOT / folder).glob("*.ipynb")]
+    assert notebooks, f"no notebook found under {ROOT / 'notebooks'}"
+    assert sorted(path.stem for path in notebooks if path.stem not in SLUGS) == []
+
+
+# --- thumbnails -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_a_thumbnail_is_a_small_png_that_shows_something(slug: str):
+    assert thumbnail(slug).stat().st_size <= LARGEST_THUMBNAIL
+    with Image.open(thumbnail(slug)) as picture:
+        assert (picture.format, picture.size) == ("PNG", (SIDE, SIDE))
+        assert np.asarray(picture.convert("L")).std() > 8  # of 255: grey with faint edges has more
+
+
+def test_thumbnails_and_sections_and_the_script_that_computes_them_are_in_step():
+    files = list(thumbnail(SLUGS[0]).parent.iterdir())
+    assert sorted(path.name for path in files) == [f"{slug}.png" for slug in SLUGS]
+    assert sum(path.stat().st_size for path in files) <= LARGEST_SET
+    assert list(make_thumbnails.THUMBNAILS) == SLUGS
+
+
+@pytest.mark.parametrize("slug", ["01_filters", "04_activations"])
+def test_the_thumbnails_show_the_network_that_ships(slug: str):
+    computed = make_thumbnails.as_png(make_thumbnails.THUMBNAILS[slug](models.load("minivgg", device="cpu")))
+    difference = (images.load(computed) - images.load(thumbnail(slug))).abs().mean().item()
+    assert difference < 0.02, "the network has changed since: run python scripts/make_thumbnails.py"
+
+
+# --- the map --------------------------------------------------------------------------------------------------------
+
+
+def test_the_map_links_exactly_the_notebooks_that_are_there(tmp_path: Path):
+    there = ["00_start_here.ipynb", "04_activations.ipynb", "15_fast_style_transfer.ipynb"]
+    for name in [*there, "99_not_in_the_lecture.ipynb", "02_nearest_neighbours.py"]:
+        (tmp_path / name).touch()
+    (tmp_path / "05_maximal_patches.ipynb").mkdir()  # a folder is no notebook
+    page = parsed(tmp_path)
+    assert [link["href"] for link in page.select("a")] == there
+    rows = {row.b.get_text(): row for row in page.select("tr") if row.b}
+    to_come = [number for number, row in rows.items() if "to come" in row.get_text()]
+    assert to_come == [section.number for section in SECTIONS if f"{section.slug}.ipynb" not in there]
+
+
+def test_the_map_looks_in_the_current_folder_unless_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "01_filters.ipynb").touch()
+    monkeypatch.chdir(tmp_path)
+    assert html_map() == html_map(str(tmp_path))
+    assert 'href="01_filters.ipynb"' in html_map()
+
+
+def test_the_map_names_and_shows_every_section_under_its_half(tmp_path: Path):
+    rows = parsed(tmp_path).select("tr")
+    headings = [index for index, row in enumerate(rows) if row.th]
+    assert headings == [1, 10]  # after section 00, and after the eight of the first half
+    assert [rows[index].get_text() for index in headings] == [SECTIONS[1].half, SECTIONS[9].half]
+    sections = [row for row in rows if not row.th]
+    for section, row in zip(SECTIONS, sections, strict=True):
+        assert all(text in row.get_text() for text in (section.number, section.title, section.question))
+        kind, data = row.img["src"].split(",")
+        assert kind == "data:image/png;base64"
+        assert base64.b64decode(data) == thumbnail(section.slug).read_bytes()
+
+
+def test_every_picture_of_the_map_has_an_alt_text_and_the_map_is_small(tmp_path: Path):
+    for section in SECTIONS:
+        (tmp_path / f"{section.slug}.ipynb").touch()
+    pictures = parsed(tmp_path).select("img")
+    assert [picture["alt"] for picture in pictures] == [section.thumbnail for section in SECTIONS]
+    assert all(picture["alt"].strip() for picture in pictures)
+    assert len(html_map(tmp_path).encode()) < LARGEST_MAP

@@ -1,0 +1,228 @@
+"""Pickers and explorers without a browser: setting a widget's value runs its callbacks."""
+
+import io
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import ipywidgets
+import pytest
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+
+from vizlib import models, plot, widgets
+from vizlib.analysis import activations
+
+
+@pytest.fixture(scope="module")
+def other() -> models.Network:
+    return models.load("squeezenet1_1", weights="untrained", device="cpu")
+
+
+def png(colour: str = "red", size: tuple[int, int] = (40, 30)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "png")
+    return buffer.getvalue()
+
+
+def upload(picker: widgets.ImagePicker, name: str, content: bytes, version: int) -> None:
+    """What FileUpload reports in ipywidgets 7 (a dictionary) and 8 (a tuple)."""
+    value = {name: {"metadata": {}, "content": content}}
+    if version == 8:
+        value = ({"name": name, "content": memoryview(content)},)
+    picker._uploaded({"new": value})
+
+
+# --- pickers --------------------------------------------------------------------------------------------------------
+
+
+def test_the_network_picker_loads_what_is_chosen(other):
+    picker = widgets.NetworkPicker([other])
+    assert picker.value is other
+    assert "minivgg" in picker.choice.options and "vgg16" not in picker.choice.options
+    picker.choice.value = "minivgg"
+    assert picker.value.name == "minivgg"
+    first = picker.value
+    picker.choice.value = other.name
+    picker.choice.value = "minivgg"
+    assert picker.value is first  # loaded once
+
+
+def test_layers_follow_the_network_and_keep_the_depth(other):
+    networks = widgets.NetworkPicker([other])
+    layers = widgets.LayerPicker(networks, first="fire5")
+    assert layers.value == layers.slider.value == "fire5"
+    assert list(layers.slider.options) == list(other.layers)
+    depth = layers.slider.index / (len(other.layers) - 1)
+    networks.choice.value = "minivgg"
+    names = list(networks.value.layers)
+    assert list(layers.slider.options) == names and layers.value == layers.slider.value
+    assert abs(names.index(layers.value) / (len(names) - 1) - depth) < 0.1
+    networks.choice.value = other.name
+    layers.slider.value = "conv1"
+    networks.choice.value = "minivgg"
+    assert layers.value == "conv1"  # both have it
+
+
+def test_channels_follow_the_layer_and_the_network(other):
+    networks = widgets.NetworkPicker([other])
+    layers = widgets.LayerPicker(networks, activations.map_shapes, first="fire9")
+    channels = widgets.ChannelPicker(networks, layers, activations.map_shapes)
+    assert channels.slider.max == 511
+    channels.slider.value = 500
+    assert channels.value == 500
+    layers.slider.value = "conv1"
+    assert (channels.value, channels.slider.max) == (63, 63)
+    networks.choice.value = "minivgg"
+    layers.slider.value = "relu5"
+    assert channels.slider.max == 255
+
+
+@pytest.mark.parametrize("version", [7, 8])
+def test_an_upload_becomes_the_image(version):
+    picker = widgets.ImagePicker()
+    assert picker.value.shape[2] == 300
+    upload(picker, "mine.png", png("red"), version)
+    assert picker.name == "mine.png"
+    assert torch.equal(picker.value[0, :, 0, 0], torch.tensor([1.0, 0, 0])) and picker.value.shape == (1, 3, 30, 40)
+    upload(picker, "mine.png", png("blue"), version)  # the same name again: the new file counts
+    assert torch.equal(picker.value[0, :, 0, 0], torch.tensor([0, 0, 1.0]))
+    picker.choice.value = "coffee"
+    assert picker.value.shape[2] == 300
+    picker.choice.value = "mine.png"
+    assert picker.value.shape == (1, 3, 30, 40)
+
+
+@pytest.mark.parametrize(("name", "content"), [("<b>.txt", b"no image"), ("cut.png", png()[:40]), ("empty.png", b"")])
+def test_a_bad_upload_is_said_and_changes_nothing(name, content):
+    picker = widgets.ImagePicker("coffee")
+    before = picker.value
+    upload(picker, name, content, 8)
+    assert picker.value is before and picker.name == "coffee"
+    assert "image" in picker.message.value or "decoded" in picker.message.value
+    assert "<b>.txt" not in picker.message.value  # a file's name is text, never HTML
+    picker.choice.value = "chelsea"
+    assert picker.message.value == ""
+
+
+def test_the_real_upload_widget_is_wired():
+    picker = widgets.ImagePicker()
+    if int(ipywidgets.__version__.split(".")[0]) >= 8:
+        file = {"name": "red.png", "type": "image/png", "size": 1, "content": png(), "last_modified": datetime.now(UTC)}
+        picker.upload.set_trait("value", (file,))
+    else:
+        picker.upload.set_trait("value", {"red.png": {"metadata": {}, "content": png()}})
+    assert picker.name == "red.png"
+
+
+# --- explorers ------------------------------------------------------------------------------------------------------
+
+
+def figure_of(value: float) -> Figure:
+    return plot.bars(["a"], [value], "share")
+
+
+def test_an_explorer_draws_at_once_and_at_every_change():
+    drawn = []
+
+    def draw(a, b):
+        drawn.append((a, b))
+        return figure_of(a / 10)
+
+    a, b = ipywidgets.IntSlider(3, 0, 10), ipywidgets.IntSlider(5, 0, 10)
+    explorer = widgets.Explorer(draw, {"a": a, "b": b})
+    first = explorer.picture.value
+    assert drawn == [(3, 5)] and first[:4] == b"\x89PNG"
+    a.value = 7
+    assert drawn == [(3, 5), (7, 5)] and explorer.picture.value != first
+    explorer.redraw()
+    assert len(drawn) == 2  # nothing changed, nothing drawn
+
+
+def test_one_change_upstream_draws_each_state_once_and_never_a_wrong_one(other):
+    networks = widgets.NetworkPicker([other])
+    layers = widgets.LayerPicker(networks, activations.map_shapes, first="fire9")
+    channels = widgets.ChannelPicker(networks, layers, activations.map_shapes)
+    channels.slider.value = 500
+    drawn = []
+
+    def draw(net, layer, channel):
+        assert channel < activations.map_shapes(net)[layer][0]
+        drawn.append((net.name, layer, channel))
+        return figure_of(0.5)
+
+    widgets.Explorer(draw, {"net": networks, "layer": layers, "channel": channels})
+    networks.choice.value = "minivgg"
+    assert drawn[-1][0] == "minivgg" and len(drawn) == len(set(drawn)) <= 3
+
+
+def test_a_callback_that_fails_is_raised_headless_and_said_in_a_browser(monkeypatch):
+    def draw(a):
+        if a > 5:
+            raise ValueError("a <big> mistake")
+        return figure_of(a / 10)
+
+    monkeypatch.setenv("VIZLIB_LIVE", "0")
+    slider = ipywidgets.IntSlider(3, 0, 10)
+    explorer = widgets.Explorer(draw, {"a": slider})
+    kept = explorer.picture.value
+    with pytest.raises(ValueError, match="mistake"):
+        slider.value = 6
+    monkeypatch.setenv("VIZLIB_LIVE", "1")
+    slider.value = 7
+    assert explorer.message.value == "<b>ValueError</b>: a &lt;big&gt; mistake"
+    assert explorer.picture.value == kept
+    slider.value = 4
+    assert explorer.message.value == "" and explorer.picture.value != kept
+
+
+def test_headless_the_first_picture_is_shown_and_no_widget(monkeypatch):
+    shown = []
+    monkeypatch.setenv("VIZLIB_LIVE", "0")
+    monkeypatch.setattr(plot, "display", shown.append)
+    monkeypatch.setattr(widgets, "display", lambda *a, **k: pytest.fail("a widget was displayed"))
+    explorer = widgets.explore(lambda a: figure_of(a / 10), "one bar", a=ipywidgets.IntSlider(3, 0, 10))
+    assert shown[0].data == explorer.picture.value
+
+
+def test_watched_the_widget_is_shown_with_a_fallback(monkeypatch):
+    shown = []
+    monkeypatch.setenv("VIZLIB_LIVE", "1")
+    monkeypatch.setattr(widgets, "display", lambda *a, **k: shown.append((a, k)))
+    explorer = widgets.explore(lambda a: figure_of(a / 10), "one <bar>", a=ipywidgets.IntSlider(3, 0, 10))
+    (data,), options = shown[0]
+    assert options == {"raw": True}
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.model_id
+    assert "one &lt;bar&gt;" in data["text/html"]
+
+
+# --- is somebody there? ---------------------------------------------------------------------------------------------
+
+
+def shell_with(metadata: dict) -> SimpleNamespace:
+    return SimpleNamespace(kernel=object(), get_parent=lambda: {"metadata": metadata})
+
+
+def test_watched_looks_at_the_request(monkeypatch):
+    monkeypatch.delenv("VIZLIB_LIVE", raising=False)
+    for shell, expected in [
+        (None, False),
+        (SimpleNamespace(), False),  # IPython in a terminal
+        (shell_with({}), False),  # nbval, nbclient
+        (shell_with({"cellId": "a"}), True),  # JupyterLab
+    ]:
+        monkeypatch.setattr(widgets, "get_ipython", lambda shell=shell: shell)
+        assert widgets.watched() is expected
+    monkeypatch.setenv("VIZLIB_LIVE", "0")
+    assert widgets.watched() is False
+
+
+def test_controls_have_descriptions_and_classes():
+    slider, buttons, ends = (
+        widgets.integer("rank", 1, 1, 10),
+        widgets.choice(["each"], "scale"),
+        widgets.span("rows", (0, 1)),
+    )
+    assert (slider.value, slider.min, slider.max) == (1, 1, 10) and "vizlib-rank" in slider._dom_classes
+    assert [control.description for control in (slider, buttons, ends)] == ["rank", "scale", "rows"]
+    assert ends.value == (0, 1) and ends.max == 1
