@@ -30,7 +30,7 @@ SECTIONS = [
         "Start here",
         "does everything work here, and what will I see?",
         "",
-        "a photo and its prediction",
+        "a cup of coffee and bars for its three most probable classes",
     ),
     Section(
         "01_filters",
@@ -62,9 +62,11 @@ SECTIONS = [
         "Occlusion",
         "which pixels matter, by covering them?",
         _LOOK,
-        "a cat with a grey square and a map",
+        "a cup of coffee with a grey square, and a heat map",
     ),
-    Section("07_saliency", "Saliency", "which pixels matter, by gradient?", _LOOK, "a map of bright pixels"),
+    Section(
+        "07_saliency", "Saliency", "which pixels matter, by gradient?", _LOOK, "bright pixels in the shape of a cup"
+    ),
     Section(
         "08_guided_backprop", "Guided backprop", "which pixels matter to this neuron?", _LOOK, "edges of a cat on grey"
     ),
@@ -73,7 +75,7 @@ SECTIONS = [
         "Gradient ascent",
         "what image would excite this neuron most?",
         _MAKE,
-        "a colourful pattern",
+        "butterfly-like shapes in bright colours",
     ),
     Section(
         "10_adversarial_examples",
@@ -83,21 +85,31 @@ SECTIONS = [
         "a photo and noise",
     ),
     Section(
-        "11_feature_inversion", "Feature inversion", "what does a layer remember of an image?", _MAKE, "a blurred cat"
+        "11_feature_inversion",
+        "Feature inversion",
+        "what does a layer remember of an image?",
+        _MAKE,
+        "a cat four times, less and less clear",
     ),
-    Section("12_deepdream", "DeepDream", "what does it see in the clouds?", _MAKE, "a photo covered in patterns"),
+    Section(
+        "12_deepdream", "DeepDream", "what does it see in the clouds?", _MAKE, "a pavilion covered in dream patterns"
+    ),
     Section(
         "13_texture_synthesis", "Texture synthesis", "what is a texture to it?", _MAKE, "a texture and a larger one"
     ),
     Section(
-        "14_style_transfer", "Neural style transfer", "can content and style be taken apart?", _MAKE, "a stylised photo"
+        "14_style_transfer",
+        "Neural style transfer",
+        "can content and style be taken apart?",
+        _MAKE,
+        "a cat painted in blue and yellow strokes",
     ),
     Section(
         "15_fast_style_transfer",
         "Fast style transfer",
         "can a network learn to do it in one pass?",
         _MAKE,
-        "a photo and its stylised twin",
+        "a pavilion, one half photo, the other painted in petals",
     ),
 ]
 
