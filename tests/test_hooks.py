@@ -295,7 +295,7 @@ def test_the_rule_survives_an_early_stop(resnet, images):
 @pytest.mark.parametrize(
     ("layers", "error", "message"),
     [
-        (["conv9"], LookupError, r"layer 'conv9' is not in vgg11; it has conv1_1 … fc8 .net\.layers."),
+        (["conv9"], LookupError, r"layer 'conv9' is not in vgg11 \(untrained\); it has conv1_1 … fc8 .net\.layers."),
         (["Conv1_1"], LookupError, "did you mean 'conv1_1'"),
         (["conv1_1_7"], LookupError, "was not run"),
         ("conv1_1", TypeError, r"expected a list with at least one name, like \['conv1'\], got 'conv1_1'"),

@@ -80,9 +80,11 @@ def test_channels_follow_the_layer_and_the_network(other):
 
 @pytest.mark.parametrize("version", [7, 8])
 def test_an_upload_becomes_the_image(version):
-    picker = widgets.ImagePicker()
+    picker, seen = widgets.ImagePicker("coffee"), []
     assert picker.value.shape[2] == 300
+    picker.observe(lambda change: seen.append(tuple(change["new"].shape)), "value")
     upload(picker, "mine.png", png("red"), version)
+    assert seen == [(1, 3, 30, 40)]  # no other image on the way
     assert picker.name == "mine.png"
     assert torch.equal(picker.value[0, :, 0, 0], torch.tensor([1.0, 0, 0])) and picker.value.shape == (1, 3, 30, 40)
     upload(picker, "mine.png", png("blue"), version)  # the same name again: the new file counts

@@ -111,10 +111,11 @@ class ImagePicker(W.VBox):
             except images.ImageError as error:  # the image that was there stays
                 self.message.value = f"<b>{html.escape(name)}</b>: {html.escape(str(error))}"
                 continue
+            self.choice.unobserve(self._choose, "value")  # new options select the first of them for a moment
             self.choice.options = tuple(dict.fromkeys([*self.choice.options, name]))
-            if self.choice.value == name:
-                self._choose()
             self.choice.value = name
+            self.choice.observe(self._choose, "value")
+            self._choose()
 
 
 def _files(value: object) -> list[tuple[str, bytes]]:

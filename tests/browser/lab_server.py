@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"]
 MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+WHOLE = {"windowingMode": "none"}  # every cell is on the page, also those far from what is shown
 QUIET = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
 
 
@@ -38,7 +39,11 @@ def jupyterlab(folder: Path) -> Iterator[Lab]:
     (folder / "notebooks").mkdir()
     overrides = folder / "config" / "labconfig" / "default_setting_overrides.json"
     overrides.parent.mkdir(parents=True)
-    overrides.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": QUIET}))
+    overrides.write_text(
+        json.dumps(
+            {"@jupyterlab/apputils-extension:notification": QUIET, "@jupyterlab/notebook-extension:tracker": WHOLE}
+        )
+    )
     options = [
         "--no-browser",
         "--allow-root",

@@ -47,7 +47,9 @@ PICTURE = """image => {
     canvas.getContext('2d').drawImage(image, 0, 0);
     return canvas.toDataURL('image/png').split(',')[1];
 }"""
-NOTEBOOK_HEIGHT = "document.querySelector('.jp-Notebook .jp-WindowedPanel-inner, .jp-Notebook').scrollHeight"
+SCROLLERS = "document.querySelectorAll('.jp-Notebook, .jp-WindowedPanel-outer, .jp-WindowedPanel-inner')"
+NOTEBOOK_HEIGHT = f"Math.max(...Array.from({SCROLLERS}, element => element.scrollHeight))"
+SCROLL_TO_TOP = f"{SCROLLERS}.forEach(element => element.scrollTop = 0)"
 
 
 class NotebookPage:
@@ -133,6 +135,7 @@ class NotebookPage:
         if whole:
             height = self.page.evaluate(NOTEBOOK_HEIGHT) + 150  # JupyterLab's bars
             self.page.set_viewport_size({"width": size["width"], "height": min(height, 16_000)})
+            self.page.evaluate(SCROLL_TO_TOP)
             self.page.wait_for_timeout(500)
         path = self._screenshots / f"{name}.png"
         self.page.screenshot(path=path)

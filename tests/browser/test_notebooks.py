@@ -1,11 +1,14 @@
 """The notebooks as a person uses them: run all in JupyterLab, move the sliders by keyboard, see the pictures change."""
 
 import base64
+import io
 import re
 
+import nbformat
 import numpy as np
+import PIL.Image
 import pytest
-from IPython.display import Image
+from lab_server import ROOT
 from notebook_page import NotebookPage
 
 from vizlib import images
@@ -84,11 +87,13 @@ def test_the_filter_slider_shows_another_filter(open_notebook):
     notebook = open_notebook("01_filters")
     notebook.run_all()
     assert_changes(notebook, 0, lambda: press(notebook, "vizlib-filter", 0, "ArrowRight"), "filter 1 is drawn")
-    assert nth(notebook, "vizlib-filter", 0).locator(".widget-readout").inner_text() == "1"
+    filter_readout = nth(notebook, "vizlib-filter", 0).locator(".widget-readout")
+    notebook.until(lambda: filter_readout.inner_text() == "1", "the slider says 1")
     network = nth(notebook, "vizlib-network", 0).locator("select")
     assert_changes(notebook, 1, lambda: network.select_option("minivgg"), "trained filters replace untrained ones")
     assert_changes(notebook, 2, lambda: press(notebook, "vizlib-layer", 0, "ArrowRight"), "conv2 is drawn")
-    assert nth(notebook, "vizlib-layer", 0).locator(".widget-readout").inner_text() == "conv2"
+    layer_readout = nth(notebook, "vizlib-layer", 0).locator(".widget-readout")
+    notebook.until(lambda: layer_readout.inner_text() == "conv2", "the slider says conv2")
     assert notebook.errors() == []
 
 
@@ -96,12 +101,12 @@ def test_the_layer_slider_walks_through_the_network(open_notebook):
     notebook = open_notebook("04_activations")
     notebook.run_all()
     readout = nth(notebook, "vizlib-layer", 0).locator(".widget-readout")
-    assert readout.inner_text() == "relu4"
+    notebook.until(lambda: readout.inner_text() == "relu4", "the slider is on its first layer")
     for expected in ("pool4", "conv5", "relu5"):
         assert_changes(
             notebook, 0, lambda: press(notebook, "vizlib-layer", 0, "ArrowRight"), f"the map of {expected} is drawn"
         )
-        assert readout.inner_text() == expected
+        notebook.until(lambda layer=expected: readout.inner_text() == layer, f"the slider says {expected}")
     assert_changes(notebook, 0, lambda: press(notebook, "vizlib-channel", 0, "ArrowRight"), "channel 1 is drawn")
 
     # the frame of the region, drawn in cyan, moves with its slider
@@ -120,18 +125,11 @@ def test_the_layer_slider_walks_through_the_network(open_notebook):
 
 def test_the_committed_picture_is_the_explorers_first(open_notebook):
     """What a page shows that runs nothing is what the same cell draws with its controls."""
-    import nbformat
-    from lab_server import ROOT
-
     committed = nbformat.read(ROOT / "notebooks" / "01_filters.ipynb", as_version=4)
     cell = next(i for i, cell in enumerate(committed.cells) if "filter=widgets.integer" in cell.source)
-    stored = Image(base64.b64decode(committed.cells[cell].outputs[0]["data"]["image/png"])).data
+    stored = base64.b64decode(committed.cells[cell].outputs[0]["data"]["image/png"])
     notebook = open_notebook("01_filters")
     notebook.run_all()
     live = notebook.pixels(PICTURE.format(0)).astype(int)
-    import io
-
-    import PIL.Image
-
     still = np.asarray(PIL.Image.open(io.BytesIO(stored)).convert("RGB"))
     assert still.shape == live.shape and np.abs(still - live).mean() < 8
