@@ -211,9 +211,8 @@ def integer(description: str, value: int, low: int, high: int) -> W.IntSlider:
 
 def span(description: str, value: tuple[float, float]) -> W.FloatRangeSlider:
     """A slider with two ends, fractions from 0 to 1; it tells where it is when the mouse lets go."""
-    slider = W.FloatRangeSlider(
-        value=value, min=0, max=1, step=0.02, description=description, style=_WIDE, layout={"width": "420px"}
-    )
+    slider = W.FloatRangeSlider(value=value, min=0, max=1, step=0.02, description=description, continuous_update=False)
+    slider.style, slider.layout.width = _WIDE, "420px"
     slider.add_class(f"vizlib-{description}")
     return slider
 
@@ -232,7 +231,7 @@ class Explorer(W.VBox):
         self._draw, self._controls = draw, controls
         self._last: dict[str, object] | None = None
         self._one_at_a_time = RLock()
-        self.picture = W.Image(format="png", layout={"width": "750px", "max_width": "100%"})
+        self.picture = W.Image(format="png", layout={"max_width": "100%"})
         self.picture.add_class("vizlib-picture")
         self.message = W.HTML()
         self.message.add_class("vizlib-message")
@@ -249,7 +248,9 @@ class Explorer(W.VBox):
                 return
             self._last = values
             try:
-                self.picture.value = plot.to_png(self._draw(**values), palette=not watched())
+                figure = self._draw(**values)
+                self.picture.value = plot.to_png(figure, palette=not watched())
+                self.picture.layout.width = f"{figure.get_figwidth() * figure.dpi:.0f}px"  # else it is stretched
                 self.message.value = ""
             except Exception as error:
                 self.message.value = f"<b>{type(error).__name__}</b>: {html.escape(str(error))}"
