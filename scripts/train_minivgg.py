@@ -17,10 +17,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torchvision.io import ImageReadMode, read_image
+from torchvision.transforms.v2.functional import pil_to_tensor
 
 from vizlib import images, models
 from vizlib.minivgg import MiniVGG
@@ -50,7 +51,7 @@ def load_split(data: Path, split: str, wnids: list[str]) -> tuple[Tensor, Tensor
         files = [(data / "val" / "images" / row[0], row[1]) for row in rows]
     if not files:
         raise SystemExit(f"no {split} images under {data}: --data takes the unzipped tiny-imagenet-200 folder")
-    images = torch.stack([read_image(str(path), ImageReadMode.RGB) for path, _ in files])
+    images = torch.stack([pil_to_tensor(Image.open(path).convert("RGB")) for path, _ in files])
     return images, torch.tensor([wnids.index(wnid) for _, wnid in files])
 
 
@@ -114,73 +115,78 @@ def top_k(logits: Tensor, labels: Tensor) -> tuple[float, float]:
     return hits[:, 0].float().mean().item(), hits.any(1).float().mean().item()
 
 
-def train(args: argparse.Namespace) -> MiniVGG:
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.manual_seed(args.seed)
-    wnids, names = class_names(args.data)
-    images, labels = load_split(args.data, "train", wnids)
-    val_images, val_labels = load_split(args.data, "val", wnids)
-    model = MiniVGG(len(names), batch_norm=True).to(device, memory_format=torch.channels_last)
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.999), use_buffers=True)
+def optimizer_for(model: nn.Module, args: argparse.Namespace) -> torch.optim.SGD:
+    """SGD with Nesterov momentum; its first group is conv1's filters, its last (norms, biases) has no weight decay."""
     first_filters, *others = (p for p in model.parameters() if p.ndim > 1)
     groups = [{"params": [first_filters]}, {"params": others}]
     groups += [{"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0}]
-    optimizer = torch.optim.SGD(groups, args.lr, momentum=0.9, nesterov=True, weight_decay=args.weight_decay)
-    steps_per_epoch = len(images) // args.batch
-    first, curve = 0, []
+    return torch.optim.SGD(groups, args.lr, momentum=0.9, nesterov=True, weight_decay=args.weight_decay)
+
+
+def train_epoch(
+    epoch: int,
+    model: nn.Module,
+    average: AveragedModel,
+    optimizer: torch.optim.SGD,
+    split: tuple[Tensor, Tensor],
+    args: argparse.Namespace,
+) -> dict[str, float]:
+    """One pass over the training images, random by seed and epoch alone, so that a resumed run repeats it."""
+    (images, labels), device = split, next(model.parameters()).device
+    generator = torch.Generator().manual_seed(args.seed * 1000 + epoch)
+    order = torch.randperm(len(images), generator=generator)
+    side, smallest_area = stage(epoch, args.epochs)
+    if epoch >= 0.35 * args.epochs:  # conv1 is there to be looked at: let the noise of its initial weights decay
+        optimizer.param_groups[0]["weight_decay"] = 6 * args.weight_decay
+    steps, losses, hits = len(images) // args.batch, 0.0, 0
+    model.train()
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = one_cycle(epoch * steps + step, args.epochs * steps, args.lr)
+        batch = order[step * args.batch : (step + 1) * args.batch]
+        x, y = augment(images[batch].to(device), side, smallest_area, generator), labels[batch].to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=not args.fp32):
+            logits = model(x)
+        loss = F.cross_entropy(logits.float(), y, label_smoothing=0.1)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        average.update_parameters(model)
+        losses, hits = losses + loss.item(), hits + (logits.argmax(1) == y).sum().item()
+    return {"side": side, "train_loss": round(losses / steps, 4), "train_top1": round(hits / steps / args.batch, 4)}
+
+
+def train(args: argparse.Namespace) -> tuple[MiniVGG, list[dict]]:
+    """The averaged network with batch norm folded in, and the curve, a row for each epoch."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.manual_seed(args.seed)
+    wnids, names = class_names(args.data)
+    train_split, val_split = (load_split(args.data, split, wnids) for split in ("train", "val"))
+    model = MiniVGG(len(names), batch_norm=True).to(device, memory_format=torch.channels_last)
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.999), use_buffers=True)
+    optimizer = optimizer_for(model, args)
+    parts, first, curve = {"model": model, "average": average, "optimizer": optimizer}, 0, []
 
     args.run.mkdir(parents=True, exist_ok=True)
     checkpoint = args.run / "checkpoint.pt"
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
         first, curve = state["epoch"], state["curve"]
         print(f"going on after epoch {first}", flush=True)
 
     for epoch in range(first, args.epochs):
-        start, losses, hits = time.time(), 0.0, 0
-        generator = torch.Generator().manual_seed(args.seed * 1000 + epoch)  # so that a resumed run repeats itself
-        order = torch.randperm(len(images), generator=generator)
-        side, smallest_area = stage(epoch, args.epochs)
-        if epoch >= 0.35 * args.epochs:  # conv1 is there to be looked at: let the noise of its initial weights decay
-            optimizer.param_groups[0]["weight_decay"] = 6 * args.weight_decay
-        model.train()
-        for step in range(steps_per_epoch):
-            for group in optimizer.param_groups:
-                group["lr"] = one_cycle(epoch * steps_per_epoch + step, args.epochs * steps_per_epoch, args.lr)
-            batch = order[step * args.batch : (step + 1) * args.batch]
-            x, y = augment(images[batch].to(device), side, smallest_area, generator), labels[batch].to(device)
-            with torch.autocast(device, torch.bfloat16, enabled=not args.fp32):
-                logits = model(x)
-            loss = F.cross_entropy(logits.float(), y, label_smoothing=0.1)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            average.update_parameters(model)
-            losses, hits = losses + loss.item(), hits + (logits.argmax(1) == y).sum().item()
-        top1, top5 = accuracy(average, val_images, val_labels, device)
-        row = {
-            "epoch": epoch + 1,
-            "side": side,
-            "train_loss": round(losses / steps_per_epoch, 4),
-            "train_top1": round(hits / steps_per_epoch / args.batch, 4),
-            "val_top1": round(top1, 4),
-            "val_top5": round(top5, 4),
-            "seconds": round(time.time() - start),
-        }
+        start = time.time()
+        row = {"epoch": epoch + 1} | train_epoch(epoch, model, average, optimizer, train_split, args)
+        top1, top5 = accuracy(average, *val_split, device)
+        row |= {"val_top1": round(top1, 4), "val_top5": round(top5, 4), "seconds": round(time.time() - start)}
         print(row, flush=True)
         curve.append(row)
-        state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
-        torch.save(state | {"epoch": epoch + 1, "curve": curve}, checkpoint.with_suffix(".part"))
+        state = {name: part.state_dict() for name, part in parts.items()} | {"epoch": epoch + 1, "curve": curve}
+        torch.save(state, checkpoint.with_suffix(".part"))
         checkpoint.with_suffix(".part").replace(checkpoint)
-
-    with open(DATA / "minivgg_curve.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, curve[0])
-        writer.writeheader()
-        writer.writerows(curve)
-    return average.module.cpu().folded()
+    return average.module.cpu().folded(), curve
 
 
 # --- export and evaluation ------------------------------------------------------------------------------------------
@@ -240,8 +246,12 @@ def main() -> None:
     args = parser.parse_args()
     _, names = class_names(args.data)
     if not args.evaluate:
-        model = train(args)
+        model, curve = train(args)
         export(model, names, input_size=64)
+        with open(DATA / "minivgg_curve.csv", "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, curve[0])
+            writer.writeheader()
+            writer.writerows(curve)
     report = evaluate(args)
     if not args.evaluate:
         export(model, names, report["input_size"])
