@@ -60,7 +60,9 @@ def test_a_region_holds_every_cell_that_it_touches(region, cells):
     assert activations.region_mask(region, 4, 4).sum() == cells
 
 
-@pytest.mark.parametrize("region", [(0.5, 0.5, 0, 1), (0.6, 0.4, 0, 1), (-0.1, 0.5, 0, 1), (0, 0.5, 0, 1.2)])
+@pytest.mark.parametrize(
+    "region", [(0.5, 0.5, 0, 1), (0.6, 0.4, 0, 1), (-0.1, 0.5, 0, 1), (0, 0.5, 0, 1.2), "all", (0, 1), None]
+)
 def test_bad_regions(region):
     with pytest.raises(ValueError, match=r"region: expected \(top, bottom, left, right\)"):
         activations.region_mask(region, 4, 4)
@@ -70,3 +72,8 @@ def test_activations_of_several_images_or_none():
     for shape in [(2, 3, 4, 4), (3, 4)]:
         with pytest.raises(ValueError, match=r"activations: expected \(C, h, w\) of one image, got shape"):
             activations.strongest_in_region(torch.rand(shape), (0, 1, 0, 1))
+
+
+def test_no_channels_asked_for():
+    with pytest.raises(ValueError, match="k = 0: expected at least 1 channel"):
+        activations.strongest_in_region(torch.rand(1, 4, 5, 5), (0, 1, 0, 1), k=0)

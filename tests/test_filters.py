@@ -113,3 +113,15 @@ def test_a_filter_is_its_own_best_match():
     net = models.wrap(module, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
     pictures = filters.as_images(filters.filters(net))
     assert torch.allclose(filters.best_matches(net, pictures, k=1, stride=1).cosines[:, 0], torch.ones(4), atol=1e-5)
+
+
+@pytest.mark.parametrize(("shape", "modes"), [((3, 3), 3), ((2, 3, 7, 7), 0)])
+def test_what_has_no_modes(shape, modes):
+    with pytest.raises(ValueError, match=r"expected weights \(F, C, h, w\) and at least 1 mode, got"):
+        filters.fourier_share(torch.rand(shape), modes)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 5, 40), (3, 40, 40)])
+def test_images_smaller_than_the_filter(net, shape):
+    with pytest.raises(ValueError, match=r"images: expected \(N, 3, H, W\) of at least 7x7 pixels, got shape"):
+        filters.best_matches(net, torch.rand(shape))

@@ -300,6 +300,7 @@ def test_the_rule_survives_an_early_stop(resnet, images):
         (["conv1_1_7"], LookupError, "was not run"),
         ("conv1_1", TypeError, r"expected a list with at least one name, like \['conv1'\], got 'conv1_1'"),
         ([], TypeError, "at least one name"),
+        (None, TypeError, "at least one name, like .* got None"),
     ],
 )
 def test_bad_layers(layers, error, message, images):

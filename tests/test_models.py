@@ -207,6 +207,7 @@ def test_gradients_reach_the_image_but_not_the_weights(minivgg):
     [
         ("a.jpg", TypeError, "takes a float tensor .* not a str; use vizlib.images.load"),
         (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), TypeError, "not a torch.uint8 tensor"),
+        (torch.zeros(1, 3, 64, 64, dtype=torch.float64), TypeError, "takes torch.float32 images, got torch.float64"),
         (torch.zeros(3, 64, 64), ValueError, r"shape \(N, 3, H, W\), got \(3, 64, 64\)"),
         (torch.zeros(1, 4, 64, 64), ValueError, r"got \(1, 4, 64, 64\)"),
         (torch.zeros(0, 3, 64, 64), ValueError, r"got \(0, 3, 64, 64\)"),
@@ -233,12 +234,19 @@ def test_bad_images(minivgg, images, error, message):
             "does not hold the weights of resnet18",
         ),
         (lambda p: models.load("minivgg", weights=p / "other.pth"), ValueError, "missing .conv1.bias"),
+        (lambda p: models.load("minivgg", device="gpu"), ValueError, "device 'gpu' cannot be used here .* try 'cpu'"),
+        (lambda p: models.wrap(tiny()).predict(torch.rand(1, 3, 9, 9), "5"), ValueError, "k = '5': expected a whole"),
         (lambda p: models.wrap("resnet"), TypeError, "expected an nn.Module, got a str"),
         (lambda p: models.wrap(tiny(), mean=(0.5,)), ValueError, r"mean: expected three numbers in \[0, 1\]"),
         (lambda p: models.wrap(tiny(), mean=(124, 117, 104)), ValueError, "mean: expected three numbers"),
+        (lambda p: models.wrap(tiny(), mean=0.5), ValueError, "mean: expected three numbers .* got 0.5"),
         (lambda p: models.wrap(tiny(), std=(0.2, 0, 0.2)), ValueError, "std: expected three numbers"),
         (lambda p: models.wrap(tiny(), classes="ab").predict(torch.rand(1, 3, 9, 9), 1), ValueError, "3 outputs and 2"),
-        (lambda p: models.wrap(tiny()).predict(torch.rand(1, 3, 9, 9), 7), ValueError, "k = 7: expected 1 to 3"),
+        (
+            lambda p: models.wrap(tiny()).predict(torch.rand(1, 3, 9, 9), 7),
+            ValueError,
+            "k = 7: expected a whole number from 1 to 3",
+        ),
         (
             lambda p: models.wrap(tiny(), classes=["cat"]).class_index("cta"),
             LookupError,

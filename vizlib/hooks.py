@@ -136,7 +136,7 @@ def read(model: nn.Module, images: Tensor, layers: Iterable[str], grad: bool = F
         >>> read(net, photo, ["conv1", "relu5"])["conv1"].shape
         torch.Size([1, 64, 48, 48])
     """
-    if isinstance(layers, str) or not (layers := list(layers)):
+    if isinstance(layers, str) or not isinstance(layers, Iterable) or not (layers := list(layers)):
         raise TypeError(f"layers: expected a list with at least one name, like ['conv1'], got {layers!r}")
     activations: dict[str, Tensor] = {}
 

@@ -66,12 +66,15 @@ def load(
     Raises:
         LookupError: Unknown name.
         AssetError: Weights that cannot be fetched or read.
-        ValueError: Weights that do not fit the network.
+        ValueError: Weights that do not fit the network, or a device that is not there.
     """
     _known(name)
     network = _bundled(name, weights, seed) if name in BUNDLED else _zoo(name, weights, seed)
     network.name += " (untrained)" if weights == "untrained" else ""
-    return network.to(device or default_device())
+    try:
+        return network.to(device or default_device())
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {str(device)!r} cannot be used here ({error}); try 'cpu' or leave it out") from error
 
 
 def wrap(

@@ -46,7 +46,8 @@ class Network(nn.Module):
     ):
         super().__init__()
         for label, values in (("mean", mean), ("std", std)):
-            if len(values) != 3 or any(not 0 <= value <= 1 for value in values) or (label == "std" and 0 in values):
+            three = isinstance(values, Sequence) and len(values) == 3
+            if not three or any(not 0 <= value <= 1 for value in values) or (label == "std" and 0 in values):
                 raise ValueError(f"{label}: expected three numbers in [0, 1], one for each of R, G and B, got {values}")
         self.module = module.requires_grad_(False).to(memory_format=torch.channels_last)
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32)[:, None, None], persistent=False)
@@ -80,6 +81,8 @@ class Network(nn.Module):
             raise TypeError(
                 f"{self.name} takes a float tensor (N, 3, H, W) in [0, 1], not {kind}; use vizlib.images.load"
             )
+        if torch.promote_types(images.dtype, self.mean.dtype) != self.mean.dtype:
+            raise TypeError(f"{self.name} takes {self.mean.dtype} images, got {images.dtype}; use images.float()")
         if images.ndim != 4 or images.shape[1] != 3 or images.numel() == 0:
             raise ValueError(f"{self.name} takes images of shape (N, 3, H, W), got {tuple(images.shape)}")
         if min(images.shape[2:]) < self.min_size:
@@ -108,8 +111,10 @@ class Network(nn.Module):
         """
         probabilities = self(images).softmax(1)
         count = probabilities.shape[1]
-        if not 1 <= k <= count:
-            raise ValueError(f"k = {k}: expected 1 to {count}, the number of classes of {self.name}")
+        if not isinstance(k, int) or not 1 <= k <= count:
+            raise ValueError(
+                f"k = {k!r}: expected a whole number from 1 to {count}, the number of classes of {self.name}"
+            )
         if self.classes is not None and len(self.classes) != count:
             raise ValueError(f"{self.name} has {count} outputs and {len(self.classes)} class names; give one name each")
         names = self.classes or [f"class {index}" for index in range(count)]

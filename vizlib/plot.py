@@ -44,7 +44,13 @@ def show(picture: Figure | bytes, alt: str) -> None:
     """
     if not alt.strip():
         raise ValueError("alt: expected a few words that say what the picture shows, got none")
-    display(Image(to_png(picture, palette=True) if isinstance(picture, Figure) else picture, format="png", alt=alt))
+    display(
+        Image(
+            to_png(picture, palette=True) if isinstance(picture, Figure) else picture,
+            format="png",
+            metadata={"alt": alt},
+        )
+    )
 
 
 # --- parts ----------------------------------------------------------------------------------------------------------
@@ -87,6 +93,8 @@ def image_grid(
 ) -> Figure:
     """Images `(N, 3, H, W)` in [0, 1], or a list of them of any sizes, in rows, each under its title."""
     n = len(images)
+    if n == 0 or any(image.ndim not in (3, 4) or image.shape[-3] != 3 for image in images):
+        raise ValueError("images: expected at least one image (3, H, W); for a single one write images[None]")
     if titles and len(titles) != n:
         raise ValueError(f"titles: expected one for each of the {n} images, got {len(titles)}")
     columns = min(columns, n)
@@ -223,6 +231,8 @@ def predictions(image: Tensor, answers: Sequence[tuple[str, float, int]], title:
 
 def bars(names: Sequence[str], values: Sequence[float], label: str, title: str = "") -> Figure:
     """A horizontal bar for each name, first on top; `values` are shares from 0 to 1."""
+    if len(names) != len(values) or not names:
+        raise ValueError(f"expected a value for each name and at least one, got {len(names)} and {len(values)}")
     figure = _figure(WIDTH * 0.8, 0.6 + 0.24 * len(names))
     axes = figure.add_subplot()
     _bars(axes, names, values, [f"{value:.0%}" for value in values])

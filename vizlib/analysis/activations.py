@@ -1,6 +1,8 @@
 """What fires on an image: activation maps, how sparse they are, and who answers to a region (Yosinski et al. 2015)."""
 
 import math
+from collections.abc import Sequence
+from numbers import Number
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -57,6 +59,8 @@ def strongest_in_region(activations: Tensor, region: tuple[float, float, float, 
     maps = activations[0] if activations.ndim == 4 and len(activations) == 1 else activations
     if maps.ndim != 3:
         raise ValueError(f"activations: expected (C, h, w) of one image, got shape {tuple(activations.shape)}")
+    if k < 1:
+        raise ValueError(f"k = {k}: expected at least 1 channel")
     inside = region_mask(region, *maps.shape[1:]).to(maps.device)
     in_mean = maps[:, inside].mean(1)
     out_mean = maps[:, ~inside].mean(1) if (~inside).any() else torch.zeros_like(in_mean)
@@ -66,7 +70,8 @@ def strongest_in_region(activations: Tensor, region: tuple[float, float, float, 
 
 def region_mask(region: tuple[float, float, float, float], height: int, width: int) -> Tensor:
     """The cells of a `height` x `width` map that a region (top, bottom, left, right in 0..1) touches, as booleans."""
-    top, bottom, left, right = region
+    numbers = isinstance(region, Sequence) and len(region) == 4 and all(isinstance(edge, Number) for edge in region)
+    top, bottom, left, right = region if numbers else (0, 0, 0, 0)
     if not (0 <= top < bottom <= 1 and 0 <= left < right <= 1):
         raise ValueError(
             f"region: expected (top, bottom, left, right) with 0 <= top < bottom <= 1 and so on, got {region}"

@@ -64,6 +64,9 @@ def fourier_share(weights: Tensor, modes: int = 3) -> Tensor:
     Returns:
         `(F,)`, each from 0 to 1; 1 where a filter is zero everywhere would mean nothing, so that gives 0.
     """
+    if weights.ndim != 4 or modes < 1:
+        shape = tuple(weights.shape)
+        raise ValueError(f"expected weights (F, C, h, w) and at least 1 mode, got shape {shape} and modes = {modes}")
     height, width = weights.shape[2:]
     energy = torch.fft.fft2(weights).abs().square().sum(1)
     rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
@@ -96,6 +99,9 @@ def best_matches(net: Network, images: Tensor, k: int = 5, stride: int = 4) -> M
     """
     weights = filters(net)
     size = weights.shape[2:]
+    if images.ndim != 4 or images.shape[2] < size[0] or images.shape[3] < size[1]:
+        shape, smallest = tuple(images.shape), f"{size[0]}x{size[1]}"
+        raise ValueError(f"images: expected (N, 3, H, W) of at least {smallest} pixels, got shape {shape}")
     inputs = nn.functional.unfold(net.normalise(images).cpu(), size, stride=stride).transpose(1, 2).flatten(0, 1)
     pixels = nn.functional.unfold(images.cpu(), size, stride=stride).transpose(1, 2).flatten(0, 1)
     cosines = nn.functional.normalize(weights.flatten(1)) @ nn.functional.normalize(inputs).T
