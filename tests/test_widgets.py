@@ -10,7 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from vizlib import models, plot, widgets
+from vizlib import assets, models, plot, widgets
 from vizlib.analysis import activations
 
 
@@ -46,6 +46,20 @@ def test_the_network_picker_loads_what_is_chosen(other):
     picker.choice.value = other.name
     picker.choice.value = "minivgg"
     assert picker.value is first  # loaded once
+
+
+def test_a_network_that_cannot_be_loaded_is_said_and_the_old_one_stays(other, monkeypatch):
+    def damaged(name):
+        raise assets.AssetError("the <file> is damaged: delete it")
+
+    picker = widgets.NetworkPicker([other])
+    monkeypatch.setattr(models, "load", damaged)
+    picker.choice.value = "minivgg"
+    assert picker.value is other and picker.choice.value == other.name
+    assert picker.message.value == "<b>minivgg</b>: the &lt;file&gt; is damaged: delete it"
+    monkeypatch.undo()
+    picker.choice.value = "minivgg"
+    assert picker.value.name == "minivgg" and picker.message.value == ""
 
 
 def test_layers_follow_the_network_and_keep_the_depth(other):

@@ -60,14 +60,24 @@ class NetworkPicker(W.VBox):
         names = [*self._loaded, *(name for name in models.cached() if name not in self._loaded)]
         self.choice = W.Dropdown(options=names, description="network", style=_WIDE)
         self.choice.add_class("vizlib-network")
-        super().__init__([self.choice])
+        self.message = W.HTML()
+        super().__init__([self.choice, self.message])
         self.choice.observe(self._choose, "value")
         self._choose()
 
     def _choose(self, *_: object) -> None:
         name = self.choice.value
-        if name not in self._loaded:
-            self._loaded[name] = models.load(name)
+        try:
+            if name not in self._loaded:
+                self._loaded[name] = models.load(name)
+        except (
+            OSError,
+            ValueError,
+        ) as error:  # a damaged file in the cache: say so, and stay with the network there was
+            self.choice.value = self.value.name
+            self.message.value = f"<b>{html.escape(name)}</b>: {html.escape(str(error))}"
+            return
+        self.message.value = ""
         self.value = self._loaded[name]
 
 
@@ -235,7 +245,7 @@ class Explorer(W.VBox):
         self.picture.add_class("vizlib-picture")
         self.message = W.HTML()
         self.message.add_class("vizlib-message")
-        super().__init__([*(c for c in controls.values() if isinstance(c, W.Widget)), self.message, self.picture])
+        super().__init__([*controls.values(), self.message, self.picture])
         self.redraw()
         for control in controls.values():
             control.observe(self.redraw, "value")
