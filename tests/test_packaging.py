@@ -21,7 +21,12 @@ from repo2docker.buildpacks import BuildPack, CondaBuildPack
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-PIP_NAMES = {"pytorch": "torch", "pytorch-cpu": "torch", "matplotlib-base": "matplotlib"}
+PIP_NAMES = {
+    "pytorch": "torch",
+    "pytorch-cpu": "torch",
+    "matplotlib-base": "matplotlib",
+    "py-opencv": "opencv-python-headless",
+}
 
 
 def run(*command: str | Path, **options: object) -> str:

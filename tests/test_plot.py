@@ -122,7 +122,7 @@ def test_a_palette_keeps_the_picture_and_saves_bytes():
 
 def test_show_stores_the_alt_text(monkeypatch):
     outputs = []
-    monkeypatch.setattr(plot, "display", outputs.append)
+    monkeypatch.setattr(plot.base, "display", outputs.append)
     plot.show(plot.bars(["a"], [0.5], "share"), alt="one bar")
     data, metadata = outputs[0]._repr_mimebundle_()
     assert metadata["image/png"]["alt"] == "one bar" if "image/png" in metadata else metadata["alt"] == "one bar"

@@ -1,0 +1,25 @@
+"""Figures: grids of images, filters and channels, heat maps, predictions. They need no screen and no pyplot state.
+
+Every function returns a matplotlib `Figure`; `show` puts it into a notebook with its alt text, `to_png` gives bytes.
+"""
+
+from vizlib.plot.base import mosaic, show, to_png
+from vizlib.plot.charts import bars, histograms, predictions
+from vizlib.plot.heat import enlarge, overlay, overlays
+from vizlib.plot.tiles import channel_grid, filter_grid, image_grid, row
+
+__all__ = [
+    "bars",
+    "channel_grid",
+    "enlarge",
+    "filter_grid",
+    "histograms",
+    "image_grid",
+    "mosaic",
+    "overlay",
+    "overlays",
+    "predictions",
+    "row",
+    "show",
+    "to_png",
+]
