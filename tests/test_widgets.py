@@ -2,15 +2,13 @@
 
 import io
 from datetime import UTC, datetime
-from types import SimpleNamespace
 
 import ipywidgets
 import pytest
 import torch
-from matplotlib.figure import Figure
 from PIL import Image
 
-from vizlib import assets, models, plot, widgets
+from vizlib import assets, models, widgets
 from vizlib.analysis import activations
 
 
@@ -129,108 +127,6 @@ def test_the_real_upload_widget_is_wired():
     else:
         picker.upload.set_trait("value", {"red.png": {"metadata": {}, "content": png()}})
     assert picker.name == "red.png"
-
-
-# --- explorers ------------------------------------------------------------------------------------------------------
-
-
-def figure_of(value: float) -> Figure:
-    return plot.bars(["a"], [value], "share")
-
-
-def test_an_explorer_draws_at_once_and_at_every_change():
-    drawn = []
-
-    def draw(a, b):
-        drawn.append((a, b))
-        return figure_of(a / 10)
-
-    a, b = ipywidgets.IntSlider(3, 0, 10), ipywidgets.IntSlider(5, 0, 10)
-    explorer = widgets.Explorer(draw, {"a": a, "b": b})
-    first = explorer.picture.value
-    assert drawn == [(3, 5)] and first[:4] == b"\x89PNG"
-    a.value = 7
-    assert drawn == [(3, 5), (7, 5)] and explorer.picture.value != first
-    explorer.redraw()
-    assert len(drawn) == 2  # nothing changed, nothing drawn
-
-
-def test_one_change_upstream_draws_each_state_once_and_never_a_wrong_one(other):
-    networks = widgets.NetworkPicker([other])
-    layers = widgets.LayerPicker(networks, activations.map_shapes, first="fire9")
-    channels = widgets.ChannelPicker(networks, layers, activations.map_shapes)
-    channels.slider.value = 500
-    drawn = []
-
-    def draw(net, layer, channel):
-        assert channel < activations.map_shapes(net)[layer][0]
-        drawn.append((net.name, layer, channel))
-        return figure_of(0.5)
-
-    widgets.Explorer(draw, {"net": networks, "layer": layers, "channel": channels})
-    networks.choice.value = "minivgg"
-    assert drawn[-1][0] == "minivgg" and len(drawn) == len(set(drawn)) <= 3
-
-
-def test_a_callback_that_fails_is_raised_headless_and_said_in_a_browser(monkeypatch):
-    def draw(a):
-        if a > 5:
-            raise ValueError("a <big> mistake")
-        return figure_of(a / 10)
-
-    monkeypatch.setenv("VIZLIB_LIVE", "0")
-    slider = ipywidgets.IntSlider(3, 0, 10)
-    explorer = widgets.Explorer(draw, {"a": slider})
-    kept = explorer.picture.value
-    with pytest.raises(ValueError, match="mistake"):
-        slider.value = 6
-    monkeypatch.setenv("VIZLIB_LIVE", "1")
-    slider.value = 7
-    assert explorer.message.value == "<b>ValueError</b>: a &lt;big&gt; mistake"
-    assert explorer.picture.value == kept
-    slider.value = 4
-    assert explorer.message.value == "" and explorer.picture.value != kept
-
-
-def test_headless_the_first_picture_is_shown_and_no_widget(monkeypatch):
-    shown = []
-    monkeypatch.setenv("VIZLIB_LIVE", "0")
-    monkeypatch.setattr(plot, "display", shown.append)
-    monkeypatch.setattr(widgets, "display", lambda *a, **k: pytest.fail("a widget was displayed"))
-    explorer = widgets.explore(lambda a: figure_of(a / 10), "one bar", a=ipywidgets.IntSlider(3, 0, 10))
-    assert shown[0].data == explorer.picture.value
-
-
-def test_watched_the_widget_is_shown_with_a_fallback(monkeypatch):
-    shown = []
-    monkeypatch.setenv("VIZLIB_LIVE", "1")
-    monkeypatch.setattr(widgets, "display", lambda *a, **k: shown.append((a, k)))
-    explorer = widgets.explore(lambda a: figure_of(a / 10), "one <bar>", a=ipywidgets.IntSlider(3, 0, 10))
-    (data,), options = shown[0]
-    assert options == {"raw": True}
-    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.model_id
-    assert "one &lt;bar&gt;" in data["text/html"]
-
-
-# --- is somebody there? ---------------------------------------------------------------------------------------------
-
-
-def shell_with(metadata: dict) -> SimpleNamespace:
-    return SimpleNamespace(kernel=object(), get_parent=lambda: {"metadata": metadata})
-
-
-def test_watched_looks_at_the_request(monkeypatch):
-    monkeypatch.delenv("VIZLIB_LIVE", raising=False)
-    for shell, expected in [
-        (None, False),
-        (SimpleNamespace(), False),  # IPython in a terminal
-        (shell_with({}), False),  # nbval, nbclient
-        (shell_with({"cellId": "a"}), True),  # JupyterLab
-    ]:
-        monkeypatch.setattr(widgets, "get_ipython", lambda shell=shell: shell)
-        assert widgets.watched() is expected
-    monkeypatch.setenv("VIZLIB_LIVE", "0")
-    assert widgets.watched() is False
 
 
 def test_controls_have_descriptions_and_classes():

@@ -4,43 +4,34 @@ A picker is a widget with a trait `value`: a `Network`, an image, a layer name, 
 `LayerPicker(networks)` follows the network, a `ChannelPicker(layers, ...)` follows the layer. `explore(draw, ...)`
 calls `draw` with the values of all of them, again at every change, and shows the figure that comes back.
 
-A page that runs nothing, or a run without a browser, shows the first picture as a PNG instead of the controls.
+The explorers themselves are in `vizlib.explorers`; their names can be taken from here.
 """
 
 import html
-import os
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from threading import RLock
 
 import ipywidgets as W
 import traitlets
-from IPython import get_ipython
-from IPython.display import display
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from vizlib import assets, images, models, plot
+from vizlib import assets, images, models
+from vizlib.explorers import Explorer, Progress, explore, finish, watched
 from vizlib.network import Network
 
-# --- is somebody there? ---------------------------------------------------------------------------------------------
-
-
-def watched() -> bool:
-    """Whether a person sees this cell run: JupyterLab and Colab say so in their request, nbval and nbconvert do not.
-
-    The environment variable VIZLIB_LIVE (0 or 1) overrides.
-    """
-    if os.environ.get("VIZLIB_LIVE") in ("0", "1"):
-        return os.environ["VIZLIB_LIVE"] == "1"
-    shell = get_ipython()
-    if not hasattr(shell, "kernel"):
-        return False
-    metadata = shell.get_parent().get("metadata") or {}
-    return "google.colab" in sys.modules or "cellId" in metadata
-
-
-# --- pickers --------------------------------------------------------------------------------------------------------
+__all__ = [
+    "ChannelPicker",
+    "Explorer",
+    "ImagePicker",
+    "LayerPicker",
+    "NetworkPicker",
+    "Progress",
+    "choice",
+    "explore",
+    "finish",
+    "integer",
+    "span",
+    "watched",
+]
 
 Shapes = Callable[[Network], Mapping[str, tuple[int, ...]]]
 _WIDE = {"description_width": "80px"}
@@ -225,73 +216,3 @@ def span(description: str, value: tuple[float, float]) -> W.FloatRangeSlider:
     slider.style, slider.layout.width = _WIDE, "420px"
     slider.add_class(f"vizlib-{description}")
     return slider
-
-
-# --- explorers ------------------------------------------------------------------------------------------------------
-
-
-def _same(a: object, b: object) -> bool:
-    return a is b or (not isinstance(a, Tensor | Network) and a == b)
-
-
-class Explorer(W.VBox):
-    """Controls above a picture that is drawn anew whenever one of them changes. Made by `explore`."""
-
-    def __init__(self, draw: Callable[..., Figure], controls: dict[str, W.Widget]):
-        self._draw, self._controls = draw, controls
-        self._last: dict[str, object] | None = None
-        self._one_at_a_time = RLock()
-        self.picture = W.Image(format="png", layout={"max_width": "100%"})
-        self.picture.add_class("vizlib-picture")
-        self.message = W.HTML()
-        self.message.add_class("vizlib-message")
-        super().__init__([*controls.values(), self.message, self.picture])
-        self.redraw()
-        for control in controls.values():
-            control.observe(self.redraw, "value")
-
-    def redraw(self, *_: object) -> None:
-        """Draw with the present values, unless that is what is shown; an error is said above the picture that stays."""
-        with self._one_at_a_time:
-            values = {name: control.value for name, control in self._controls.items()}
-            if self._last is not None and all(_same(values[name], self._last[name]) for name in values):
-                return
-            self._last = values
-            try:
-                figure = self._draw(**values)
-                self.picture.value = plot.to_png(figure, palette=not watched())
-                self.picture.layout.width = f"{figure.get_figwidth() * figure.dpi:.0f}px"  # else it is stretched
-                self.message.value = ""
-            except Exception as error:
-                self.message.value = f"<b>{type(error).__name__}</b>: {html.escape(str(error))}"
-                if not watched():
-                    raise
-
-
-def explore(draw: Callable[..., Figure], alt: str, **controls: W.Widget) -> Explorer:
-    """Show `draw(name=value, ...)` under its controls and draw it again whenever one changes.
-
-    Args:
-        draw: Takes the controls' values by name and gives a figure. Under about 80 ms it follows a slider smoothly.
-        alt: What the picture shows, in a few words.
-        controls: Pickers of this module or any ipywidgets with a `value`.
-
-    Returns:
-        The explorer. In a browser it is displayed with its controls; anywhere else its first picture is, as PNG.
-    """
-    explorer = Explorer(draw, controls)
-    if watched():
-        _display(explorer, alt)
-    else:
-        plot.show(explorer.picture.value, alt)
-    return explorer
-
-
-def _display(widget: W.Widget, alt: str) -> None:
-    """The widget, with a line of HTML for pages that show the notebook without running it."""
-    if "google.colab" in sys.modules:
-        display(widget)
-        return
-    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    fallback = f"<em>{html.escape(alt)}: run this cell for the controls.</em>"
-    display({"application/vnd.jupyter.widget-view+json": view, "text/html": fallback, "text/plain": alt}, raw=True)

@@ -1,0 +1,294 @@
+"""Explorers and long computations without a browser: an asyncio loop stands for the kernel's."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import ipywidgets
+import pytest
+from matplotlib.figure import Figure
+
+from vizlib import explorers, models, plot, widgets
+from vizlib.analysis import activations
+from vizlib.explorers import Explorer, Progress
+
+
+@pytest.fixture(scope="module")
+def other() -> models.Network:
+    return models.load("squeezenet1_1", weights="untrained", device="cpu")
+
+
+# --- explorers ------------------------------------------------------------------------------------------------------
+
+
+def figure_of(value: float) -> Figure:
+    return plot.bars(["a"], [value], "share")
+
+
+def test_an_explorer_draws_at_once_and_at_every_change():
+    drawn = []
+
+    def draw(a, b):
+        drawn.append((a, b))
+        return figure_of(a / 10)
+
+    a, b = ipywidgets.IntSlider(3, 0, 10), ipywidgets.IntSlider(5, 0, 10)
+    explorer = widgets.Explorer(draw, {"a": a, "b": b})
+    first = explorer.picture.value
+    assert drawn == [(3, 5)] and first[:4] == b"\x89PNG"
+    a.value = 7
+    assert drawn == [(3, 5), (7, 5)] and explorer.picture.value != first
+    explorer.redraw()
+    assert len(drawn) == 2  # nothing changed, nothing drawn
+
+
+def test_one_change_upstream_draws_each_state_once_and_never_a_wrong_one(other):
+    networks = widgets.NetworkPicker([other])
+    layers = widgets.LayerPicker(networks, activations.map_shapes, first="fire9")
+    channels = widgets.ChannelPicker(networks, layers, activations.map_shapes)
+    channels.slider.value = 500
+    drawn = []
+
+    def draw(net, layer, channel):
+        assert channel < activations.map_shapes(net)[layer][0]
+        drawn.append((net.name, layer, channel))
+        return figure_of(0.5)
+
+    widgets.Explorer(draw, {"net": networks, "layer": layers, "channel": channels})
+    networks.choice.value = "minivgg"
+    assert drawn[-1][0] == "minivgg" and len(drawn) == len(set(drawn)) <= 3
+
+
+def test_a_callback_that_fails_is_raised_headless_and_said_in_a_browser(monkeypatch):
+    def draw(a):
+        if a > 5:
+            raise ValueError("a <big> mistake")
+        return figure_of(a / 10)
+
+    monkeypatch.setenv("VIZLIB_LIVE", "0")
+    slider = ipywidgets.IntSlider(3, 0, 10)
+    explorer = widgets.Explorer(draw, {"a": slider})
+    kept = explorer.picture.value
+    with pytest.raises(ValueError, match="mistake"):
+        slider.value = 6
+    monkeypatch.setenv("VIZLIB_LIVE", "1")
+    slider.value = 7
+    assert explorer.message.value == "<b>ValueError</b>: a &lt;big&gt; mistake"
+    assert explorer.picture.value == kept
+    slider.value = 4
+    assert explorer.message.value == "" and explorer.picture.value != kept
+
+
+def test_headless_the_first_picture_is_shown_and_no_widget(monkeypatch):
+    shown = []
+    monkeypatch.setenv("VIZLIB_LIVE", "0")
+    monkeypatch.setattr(plot.base, "display", shown.append)
+    monkeypatch.setattr(explorers, "display", lambda *a, **k: pytest.fail("a widget was displayed"))
+    explorer = widgets.explore(lambda a: figure_of(a / 10), "one bar", a=ipywidgets.IntSlider(3, 0, 10))
+    assert shown[0].data == explorer.picture.value
+
+
+def test_watched_the_widget_is_shown_with_a_fallback(monkeypatch):
+    shown = []
+    monkeypatch.setenv("VIZLIB_LIVE", "1")
+    monkeypatch.setattr(explorers, "display", lambda *a, **k: shown.append((a, k)))
+    explorer = widgets.explore(lambda a: figure_of(a / 10), "one <bar>", a=ipywidgets.IntSlider(3, 0, 10))
+    (data,), options = shown[0]
+    assert options == {"raw": True}
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.model_id
+    assert "one &lt;bar&gt;" in data["text/html"]
+
+
+# --- drawing in steps -----------------------------------------------------------------------------------------------
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the loop run until the condition holds, at most ten seconds."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def test_headless_a_generator_is_run_to_its_end_and_its_last_figure_shown(monkeypatch):
+    monkeypatch.setenv("VIZLIB_LIVE", "0")
+
+    def draw(a):
+        yield figure_of(0.1)
+        yield Progress(1, 2, figure_of(a / 10))
+        yield Progress(2, 2)
+
+    explorer = Explorer(draw, {"a": ipywidgets.IntSlider(3, 0, 10)})
+    assert explorer.picture.value == plot.to_png(figure_of(0.3), palette=True)
+
+
+def test_a_generator_without_a_figure_is_a_mistake(monkeypatch):
+    monkeypatch.setenv("VIZLIB_LIVE", "0")
+    with pytest.raises(ValueError, match="draw yielded no figure"):
+        Explorer(lambda a: (Progress(i, 2) for i in range(2)), {"a": ipywidgets.IntSlider(3, 0, 10)})
+
+
+class Stage:
+    """A drawing generator that takes each step when the test says so, and remembers where it ran and how it ended."""
+
+    def __init__(self):
+        self.go, self.closed, self.threads = threading.Semaphore(0), [], set()
+
+    def draw(self, a: int) -> Iterator[Progress]:
+        try:
+            for i in range(1, 4):
+                assert self.go.acquire(timeout=10)
+                self.threads.add(threading.get_ident())
+                yield Progress(i, 3, figure_of(a / 10 + i / 100))
+        finally:
+            self.closed.append((a, threading.get_ident()))
+
+
+def picture_of(value: float) -> bytes:
+    return plot.to_png(figure_of(value))
+
+
+def test_each_figure_replaces_the_one_before_while_the_loop_stays_free(monkeypatch):
+    monkeypatch.setenv("VIZLIB_LIVE", "1")
+    stage = Stage()
+
+    async def watch():
+        explorer = Explorer(stage.draw, {"a": ipywidgets.IntSlider(3, 0, 10)})
+        assert explorer.picture.value == b""  # the first step has not been taken, and nobody waited for it
+        for i in range(1, 4):
+            stage.go.release()
+            await until(lambda i=i: explorer.picture.value == picture_of(0.3 + i / 100))
+            assert (explorer.bar.value, explorer.bar.max) == (i, 3)
+        await until(lambda: explorer.running.layout.visibility == "hidden")
+        assert explorer.message.value == ""
+
+    asyncio.run(watch())
+    assert threading.get_ident() not in stage.threads
+    assert stage.closed == [(3, *stage.threads)], "the generator ends on the thread that ran it"
+
+
+def test_stop_keeps_the_picture_and_closes_the_generator(monkeypatch):
+    monkeypatch.setenv("VIZLIB_LIVE", "1")
+    stage = Stage()
+
+    async def watch():
+        explorer = Explorer(stage.draw, {"a": ipywidgets.IntSlider(3, 0, 10)})
+        stage.go.release()
+        await until(lambda: explorer.picture.value == picture_of(0.31))
+        assert explorer.running.layout.visibility == "visible"
+        explorer.stop_button.click()
+        stage.go.release()  # the step that was under way
+        await until(lambda: explorer.message.value.startswith("Stopped"))
+        assert explorer.picture.value in (picture_of(0.31), picture_of(0.32))
+        assert explorer.running.layout.visibility == "hidden"
+
+    asyncio.run(watch())
+    assert [a for a, _ in stage.closed] == [3]
+
+
+def test_a_change_abandons_the_drawing_and_only_the_new_one_is_shown(monkeypatch):
+    monkeypatch.setenv("VIZLIB_LIVE", "1")
+    stage = Stage()
+
+    async def watch():
+        slider = ipywidgets.IntSlider(3, 0, 10)
+        explorer = Explorer(stage.draw, {"a": slider})
+        stage.go.release()
+        await until(lambda: explorer.picture.value == picture_of(0.31))
+        slider.value = 7
+        stage.go.release(4)  # one for the step of the old drawing that may be under way
+        await until(lambda: explorer.picture.value == picture_of(0.73))
+        await until(lambda: len(stage.closed) == 2)
+
+    asyncio.run(watch())
+    assert {a for a, _ in stage.closed} == {3, 7}
+
+
+def test_an_error_in_a_step_is_said_above_the_picture_that_stays(monkeypatch):
+    monkeypatch.setenv("VIZLIB_LIVE", "1")
+
+    def draw(a):
+        yield figure_of(0.2)
+        raise ValueError("a <big> mistake")
+
+    async def watch():
+        explorer = Explorer(draw, {"a": ipywidgets.IntSlider(3, 0, 10)})
+        await until(lambda: explorer.message.value == "<b>ValueError</b>: a &lt;big&gt; mistake")
+        assert explorer.picture.value == picture_of(0.2)
+        assert explorer.running.layout.visibility == "hidden"
+
+    asyncio.run(watch())
+
+
+def test_on_colab_the_steps_are_taken_inside_the_cell(monkeypatch):
+    monkeypatch.setitem(explorers.sys.modules, "google.colab", SimpleNamespace())
+    monkeypatch.setenv("VIZLIB_LIVE", "1")
+    stage = Stage()
+    stage.go.release(3)
+
+    async def watch():
+        explorer = Explorer(stage.draw, {"a": ipywidgets.IntSlider(3, 0, 10)})
+        assert explorer.picture.value == picture_of(0.33)
+
+    asyncio.run(watch())
+    assert stage.threads == {threading.get_ident()}
+
+
+# --- a long computation in a cell -----------------------------------------------------------------------------------
+
+
+class Partial(NamedTuple):
+    done: int
+    total: int
+
+
+def counting(total: int, interrupt_at: int | None = None) -> Iterator[Partial]:
+    for i in range(1, total + 1):
+        if i == interrupt_at:
+            raise KeyboardInterrupt
+        yield Partial(i, total)
+
+
+def test_finish_gives_the_last_result_and_says_nothing_headless(monkeypatch, capsys):
+    monkeypatch.setenv("VIZLIB_LIVE", "0")
+    monkeypatch.setattr(explorers, "display", lambda *a, **k: pytest.fail("something was displayed"))
+    assert widgets.finish(counting(5), "counting") == Partial(5, 5)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_finish_shows_a_bar_and_an_interrupt_keeps_what_is_done(monkeypatch):
+    monkeypatch.setenv("VIZLIB_LIVE", "1")
+    shown = []
+    monkeypatch.setattr(explorers, "display", lambda *a, **k: SimpleNamespace(update=lambda page: shown.append(page)))
+    assert widgets.finish(counting(5, interrupt_at=4), "<counting>") == Partial(3, 5)
+    assert "&lt;counting&gt; <progress value=3 max=5></progress> 3 of 5, stopped in 0 s" in shown[-1].data
+
+
+def test_finish_without_any_result(monkeypatch):
+    monkeypatch.setenv("VIZLIB_LIVE", "0")
+    with pytest.raises(ValueError, match="counting: there was nothing to do"):
+        widgets.finish(iter([]), "counting")
+    with pytest.raises(KeyboardInterrupt):
+        widgets.finish(counting(5, interrupt_at=1), "counting")
+
+
+# --- is somebody there? ---------------------------------------------------------------------------------------------
+
+
+def shell_with(metadata: dict) -> SimpleNamespace:
+    return SimpleNamespace(kernel=object(), get_parent=lambda: {"metadata": metadata})
+
+
+def test_watched_looks_at_the_request(monkeypatch):
+    monkeypatch.delenv("VIZLIB_LIVE", raising=False)
+    for shell, expected in [
+        (None, False),
+        (SimpleNamespace(), False),  # IPython in a terminal
+        (shell_with({}), False),  # nbval, nbclient
+        (shell_with({"cellId": "a"}), True),  # JupyterLab
+    ]:
+        monkeypatch.setattr(explorers, "get_ipython", lambda shell=shell: shell)
+        assert widgets.watched() is expected
+    monkeypatch.setenv("VIZLIB_LIVE", "0")
+    assert widgets.watched() is False
