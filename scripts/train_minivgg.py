@@ -1,6 +1,7 @@
-"""Train the bundled network on Tiny ImageNet, evaluate it, and write data/minivgg.*.
+"""Train a bundled network on Tiny ImageNet, evaluate it, and write data/minivgg.* (or data/miniresnet.*).
 
     python scripts/train_minivgg.py --data path/to/tiny-imagenet-200 --photos path/to/imagenet-samples
+    python scripts/train_minivgg.py --arch miniresnet --data … --photos …
 
 --data is Tiny ImageNet in its official layout, --photos a folder of <wnid>_<label>.JPEG files. A checkpoint is kept in
 --run after every epoch, and the same command goes on from it. `--evaluate` skips the training and scores the network
@@ -24,12 +25,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from vizlib import images, models
+from vizlib.miniresnet import MiniResNet
 from vizlib.minivgg import MiniVGG
 from vizlib.network import Network
 
 MEAN, STD = (0.480, 0.448, 0.398), (0.277, 0.269, 0.282)  # of the training images, per RGB channel in [0, 1]
 DATA = Path(__file__).resolve().parent.parent / "data"
 PHOTO_SIDES = (64, 96, 128, 160, 224)
+ARCHITECTURES = {"minivgg": MiniVGG, "miniresnet": MiniResNet}
 
 
 # --- data -----------------------------------------------------------------------------------------------------------
@@ -156,13 +159,13 @@ def train_epoch(
     return {"side": side, "train_loss": round(losses / steps, 4), "train_top1": round(hits / steps / args.batch, 4)}
 
 
-def train(args: argparse.Namespace) -> tuple[MiniVGG, list[dict]]:
+def train(args: argparse.Namespace) -> tuple[nn.Module, list[dict]]:
     """The averaged network with batch norm folded in, and the curve, a row for each epoch."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(args.seed)
     wnids, names = class_names(args.data)
     train_split, val_split = (load_split(args.data, split, wnids) for split in ("train", "val"))
-    model = MiniVGG(len(names), batch_norm=True).to(device, memory_format=torch.channels_last)
+    model = ARCHITECTURES[args.arch](len(names), batch_norm=True).to(device, memory_format=torch.channels_last)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.999), use_buffers=True)
     optimizer = optimizer_for(model, args)
     parts, first, curve = {"model": model, "average": average, "optimizer": optimizer}, 0, []
@@ -192,11 +195,11 @@ def train(args: argparse.Namespace) -> tuple[MiniVGG, list[dict]]:
 # --- export and evaluation ------------------------------------------------------------------------------------------
 
 
-def export(model: MiniVGG, names: list[str], input_size: int) -> None:
-    """Write data/minivgg.safetensors: fp16 weights, and what `models.load` needs as JSON in the file's metadata."""
+def export(arch: str, model: nn.Module, names: list[str], input_size: int) -> None:
+    """Write data/<arch>.safetensors: fp16 weights, and what `models.load` needs as JSON in the file's metadata."""
     facts = {"classes": names, "mean": MEAN, "std": STD, "input_size": input_size, "min_size": 64}
     tensors = {key: value.half().contiguous() for key, value in model.state_dict().items()}
-    save_file(tensors, DATA / "minivgg.safetensors", {key: json.dumps(value) for key, value in facts.items()})
+    save_file(tensors, DATA / f"{arch}.safetensors", {key: json.dumps(value) for key, value in facts.items()})
 
 
 @torch.inference_mode()
@@ -207,9 +210,9 @@ def score(net: Network, batches: Iterable[Tensor], labels: Tensor) -> dict[str, 
 
 
 def evaluate(args: argparse.Namespace) -> dict:
-    """Score data/minivgg.safetensors, as it ships, on the validation images and on photos at several sizes."""
+    """Score data/<arch>.safetensors, as it ships, on the validation images and on photos at several sizes."""
     wnids, names = class_names(args.data)
-    net = models.load("minivgg")
+    net = models.load(args.arch)
     val_images, val_labels = load_split(args.data, "val", wnids)
     report: dict = {"parameters": sum(p.numel() for p in net.parameters())}
     report["tiny_imagenet_val"] = {"images": len(val_images), "side": 64}
@@ -235,7 +238,8 @@ def main() -> None:
     parser.add_argument(
         "--photos", type=Path, required=True, help="folder of <wnid>_<label>.JPEG photos to evaluate on"
     )
-    parser.add_argument("--run", type=Path, default=Path("runs/minivgg"), help="where the checkpoint is kept")
+    parser.add_argument("--arch", choices=ARCHITECTURES, default="minivgg")
+    parser.add_argument("--run", type=Path, help="where the checkpoint is kept (default: runs/<arch>)")
     parser.add_argument("--epochs", type=int, default=34)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--lr", type=float, default=0.15, help="peak learning rate")
@@ -244,20 +248,21 @@ def main() -> None:
     parser.add_argument("--fp32", action="store_true", help="no bf16 autocast (for processors without bf16 units)")
     parser.add_argument("--evaluate", action="store_true", help="only score the network that is in data/")
     args = parser.parse_args()
+    args.run = args.run or Path("runs") / args.arch
     _, names = class_names(args.data)
     if not args.evaluate:
         model, curve = train(args)
-        export(model, names, input_size=64)
-        with open(DATA / "minivgg_curve.csv", "w", newline="", encoding="utf-8") as file:
+        export(args.arch, model, names, input_size=64)
+        with open(DATA / f"{args.arch}_curve.csv", "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, curve[0])
             writer.writeheader()
             writer.writerows(curve)
     report = evaluate(args)
     if not args.evaluate:
-        export(model, names, report["input_size"])
+        export(args.arch, model, names, report["input_size"])
         settings = ("epochs", "batch", "lr", "weight_decay", "seed")
         report["training"] = {key: getattr(args, key) for key in settings}
-        (DATA / "minivgg.json").write_text(json.dumps(report, indent=2) + "\n")
+        (DATA / f"{args.arch}.json").write_text(json.dumps(report, indent=2) + "\n")
     print(json.dumps(report, indent=2))
 
 

@@ -37,7 +37,9 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def settings(data: Path, run: Path, epochs: int = 3) -> argparse.Namespace:
-    return argparse.Namespace(data=data, run=run, epochs=epochs, batch=4, lr=0.02, weight_decay=5e-4, seed=1, fp32=True)
+    return argparse.Namespace(
+        arch="minivgg", data=data, run=run, epochs=epochs, batch=4, lr=0.02, weight_decay=5e-4, seed=1, fp32=True
+    )
 
 
 @pytest.fixture
