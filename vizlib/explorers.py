@@ -95,7 +95,8 @@ class Explorer(W.VBox):
     """Controls above a picture that is drawn anew whenever one of them changes. Made by `explore`."""
 
     def __init__(self, draw: Callable[..., Drawing], controls: dict[str, W.Widget]):
-        self._draw, self._controls, self._loop = draw, controls, _event_loop()
+        self._draw, self._controls = draw, controls
+        self._watched, self._loop = watched(), _event_loop()  # a callback's own request names no cell
         self._last: dict[str, object] | None = None
         self._run: _Run | None = None
         self._one_at_a_time = RLock()
@@ -140,7 +141,7 @@ class Explorer(W.VBox):
     def _begin(self, steps: GeneratorType) -> None:
         self._run = _Run(steps)
         self.children = [*self._controls.values(), self.running, self.message, self.picture]
-        if not watched():
+        if not self._watched:
             figures = deque((step.figure for step in self._run if step.figure is not None), maxlen=1)
             if not figures:
                 raise ValueError("draw yielded no figure: yield at least one, or Progress(done, total, figure)")
@@ -178,7 +179,7 @@ class Explorer(W.VBox):
             self.message.value = "Stopped: what was done so far is shown. Any change of a control begins anew."
 
     def _encoded(self, figure: Figure) -> tuple[bytes, str]:
-        return plot.to_png(figure, palette=not watched()), f"{figure.get_figwidth() * figure.dpi:.0f}px"
+        return plot.to_png(figure, palette=not self._watched), f"{figure.get_figwidth() * figure.dpi:.0f}px"
 
     def _show(self, picture: tuple[bytes, str]) -> None:
         self.picture.value, self.picture.layout.width = picture  # without a width it would be stretched
@@ -187,7 +188,7 @@ class Explorer(W.VBox):
 
     def _fail(self, error: Exception) -> None:
         self.message.value = f"<b>{type(error).__name__}</b>: {html.escape(str(error))}"
-        if not watched():
+        if not self._watched:
             raise error
 
 

@@ -40,7 +40,7 @@ def test_steps_are_seen_while_other_cells_run_and_the_slider_steers(open_noteboo
     notebook.until(lambda: shade(notebook) > first, "a later step is drawn")
 
     notebook.press("test-slider", *["ArrowRight"] * 5)
-    notebook.until(lambda: 140 < shade(notebook) < 181, "steps for the new value are drawn")
+    notebook.until(lambda: 140 < shade(notebook) < 180, "steps for the new value are drawn")
     notebook.until(lambda: shade(notebook) == 180, "the drawing comes to its end")
     notebook.until(
         lambda: not notebook.page.locator(".vizlib-stop").is_visible(), "Stop goes when there is nothing to stop"
