@@ -1,0 +1,187 @@
+"""The loop on losses whose minimum is known, its knobs while it runs, and what happens when it goes wrong."""
+
+import gc
+
+import psutil
+import pytest
+import torch
+from torch import Tensor
+
+from vizlib import optimize
+from vizlib.optimize import Diverged, Knobs, Step, minimise
+from vizlib.parametrise import Pixels, Spectrum, colour_matrix, frequency_scale
+
+TARGET = torch.linspace(0.1, 0.9, 3 * 8 * 8).reshape(1, 3, 8, 8)
+
+
+def distance(image: Tensor, iteration: int) -> dict[str, Tensor]:
+    return {"distance": (image - TARGET).square().sum()}
+
+
+def grey(side: int = 8) -> Pixels:
+    return Pixels(torch.full((1, 3, side, side), 0.5))
+
+
+def spectrum(seed: int = 0) -> Spectrum:
+    return Spectrum(1, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "learning_rate", "steps"), [("adam", 0.05, 200), ("lbfgs", 1.0, 10), ("normalised", 0.002, 300)]
+)
+@pytest.mark.parametrize("make", [grey, spectrum])
+def test_every_optimiser_finds_the_minimum_with_every_parametrisation(make, optimiser, learning_rate, steps):
+    picture, learning_rate = make(), learning_rate * (10 if make is spectrum and optimiser == "normalised" else 1)
+    run = list(minimise(distance, picture, Knobs(steps * (4 if make is spectrum else 1), optimiser, learning_rate)))
+    assert [step.iteration for step in run] == list(range(1, len(run) + 1))
+    assert run[-1].losses["distance"] < 0.02 * run[0].losses["distance"]
+    assert (run[-1].image - TARGET).abs().max() < 0.1
+
+
+def test_lbfgs_solves_a_quadratic_in_a_few_steps():
+    *_, last = minimise(distance, grey(), Knobs(8, "lbfgs", 1.0))
+    assert (last.image - TARGET).abs().max() < 1e-3
+
+
+def test_a_step_holds_the_image_as_it_was_then_and_the_loss_before_it():
+    run = minimise(distance, grey(), Knobs(3))
+    first, second = next(run), next(run)
+    assert isinstance(first, Step) and first.losses["distance"] == pytest.approx(
+        distance(grey().image(), 0)["distance"].item()
+    )
+    assert second.losses["distance"] == pytest.approx(distance(first.image, 0)["distance"].item(), rel=1e-5)
+    assert not first.image.requires_grad and not torch.equal(first.image, second.image)
+
+
+def test_knobs_are_read_at_every_step():
+    knobs = Knobs(steps=100, learning_rate=0.01)
+    run, sizes, before = minimise(distance, grey(), knobs), [], torch.full((1, 3, 8, 8), 0.5)
+    for step in run:
+        sizes.append((step.image - before).abs().max().item())
+        before = step.image
+        knobs.learning_rate = 0.01 if step.iteration < 3 else 0.001
+        if step.iteration == 5:
+            knobs.optimiser = "normalised"
+        if step.iteration == 8:
+            knobs.steps = 8
+    assert len(sizes) == 8
+    assert sizes[1] > 0.008 and sizes[4] < 0.0015
+
+
+def test_nothing_leaves_zero_to_one_and_the_start_is_not_touched():
+    start = torch.full((1, 3, 8, 8), 0.5)
+    *_, last = minimise(lambda image, i: {"dark": image.sum()}, Pixels(start), Knobs(30, learning_rate=0.1))
+    assert last.image.min() == 0 and start.unique().tolist() == [0.5]
+
+
+def test_the_image_is_changed_after_each_step_when_asked():
+    def darken(image: Tensor, gradient: Tensor, iteration: int) -> Tensor:
+        assert gradient.shape == image.shape
+        return image * 0 + iteration / 10
+
+    run = list(minimise(distance, grey(), Knobs(3), after=darken))
+    assert [round(step.image.mean().item(), 3) for step in run] == [0.1, 0.2, 0.3]
+    with pytest.raises(ValueError, match="use Pixels, or switch them off"):
+        next(minimise(distance, spectrum(), Knobs(3), after=darken))
+
+
+def test_a_loss_that_is_not_finite_ends_it_with_the_last_good_picture():
+    def explode(image: Tensor, iteration: int) -> dict[str, Tensor]:
+        return {"fine": image.sum(), "bad": image.sum() * (float("nan") if iteration == 3 else 1)}
+
+    picture = grey()
+    run = minimise(explode, picture, Knobs(9))
+    next(run)
+    last = next(run).image
+    with pytest.raises(Diverged, match=r"no longer finite at step 3 \(fine .*, bad nan\); lower the learning rate"):
+        next(run)
+    assert torch.equal(picture.image(), last)
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        (Knobs(optimiser="sgdd"), "optimiser 'sgdd' is unknown; choose adam, lbfgs, normalised"),
+        (Knobs(learning_rate=0), "learning_rate is 0, expected a number above 0"),
+        (Knobs(learning_rate=float("nan")), "learning_rate is nan"),
+    ],
+)
+def test_knobs_that_make_no_sense_are_refused(knobs, message):
+    with pytest.raises(ValueError, match=message):
+        next(minimise(distance, grey(), knobs))
+
+
+def test_the_same_seed_gives_the_same_image_twice():
+    first, second = (list(minimise(distance, spectrum(3), Knobs(20)))[-1].image for _ in range(2))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, list(minimise(distance, spectrum(4), Knobs(20)))[-1].image)
+
+
+def test_gradient_mode_is_the_callers_own_between_steps():
+    with torch.no_grad():
+        run = minimise(distance, grey(), Knobs(3))
+        next(run)
+        assert not torch.is_grad_enabled()
+        next(run)
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_over_500_steps():
+    run = minimise(lambda image, i: {"d": (image - 0.3).square().sum()}, grey(256), Knobs(520, learning_rate=0.01))
+    for _ in range(20):
+        next(run)
+    gc.collect()
+    before = psutil.Process().memory_info().rss
+    for _ in run:
+        pass
+    gc.collect()
+    assert psutil.Process().memory_info().rss - before < 30e6  # one forgotten image a step would be 390 MB
+
+
+# --- parametrisations -----------------------------------------------------------------------------------------------
+
+
+def test_a_spectrum_is_made_of_frequencies_and_colours():
+    side = 64
+    picture = Spectrum(2, side, side, contrast=0.5, generator=torch.Generator().manual_seed(0))
+    image = picture.image().detach()
+    assert image.shape == (2, 3, side, side) and 0 < image.min() < image.max() < 1
+    field = torch.logit(image)
+    power = torch.fft.rfft2(field.mean(1)).abs().square().mean(0)
+    frequency = 1 / frequency_scale(side, side)
+    low, high = power[(frequency < 0.1) & (frequency > 0.03)].mean(), power[frequency > 0.4].mean()
+    assert low > 20 * high  # 1/|k|^2, as in natural images
+    red, green = field[:, 0].flatten(), field[:, 1].flatten()
+    assert torch.corrcoef(torch.stack([red, green]))[0, 1] > 0.7  # colours go together
+
+
+def test_frequency_scale_of_a_small_picture():
+    scale = frequency_scale(4, 6)
+    assert scale.shape == (4, 4)
+    assert scale[0, 0] == 6 and scale[0, 1] == pytest.approx(6) and scale[2, 3] == pytest.approx(1 / 0.5**0.5)
+
+
+def test_the_colour_matrix_brightens_first_and_is_what_the_script_measures():
+    import measure_colours
+
+    from vizlib import images
+
+    matrix = colour_matrix()
+    assert (matrix[:, 0] > 0.4).all() and matrix[:, 0].norm() == pytest.approx(1, abs=1e-3)
+    assert torch.allclose(matrix, measure_colours.measure(images.photos()).float(), atol=1e-3)
+
+
+@pytest.mark.parametrize("odd", [(7, 9), (1, 5), (8, 1)])
+def test_odd_sizes_have_a_spectrum_too(odd):
+    assert Spectrum(1, *odd).image().shape == (1, 3, *odd)
+
+
+def test_impossible_pictures_are_refused():
+    with pytest.raises(ValueError, match="n = 0"):
+        Spectrum(0, 8, 8)
+    with pytest.raises(ValueError, match="start has values from 0 to 2"):
+        Pixels(torch.linspace(0, 2, 12).reshape(1, 3, 2, 2))
+
+
+def test_optimisers_are_listed():
+    assert list(optimize.OPTIMISERS) == ["adam", "lbfgs", "normalised"]
