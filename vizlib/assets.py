@@ -7,6 +7,8 @@ says what to do, and never leaves half a file in the cache.
 import hashlib
 import os
 import re
+import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -20,6 +22,7 @@ import requests
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.utils.data import Dataset
 from torchvision.models import WeightsEnum
 from tqdm import tqdm
 
@@ -298,3 +301,33 @@ def load_state_dict(path: str | os.PathLike) -> dict[str, Tensor]:
 
 
 _HOW = "vizlib reads .safetensors files and what torch.save(model.state_dict(), path) wrote"
+
+
+# --- datasets -------------------------------------------------------------------------------------------------------
+
+
+def torchvision_dataset(kind: type, name: str, **options: object) -> Dataset:
+    """One of torchvision's datasets, downloaded and unpacked if it is not there yet: whole, or not at all.
+
+    Args:
+        kind: The class, such as `torchvision.datasets.CIFAR10`.
+        name: The folder in the cache.
+        options: What else the class takes.
+
+    Raises:
+        AssetError: No network, a server's error, wrong content, a folder that cannot be written.
+    """
+    root = cache_folder() / "datasets" / name
+    if not root.is_dir():
+        part = root.with_name(f".{name}.{uuid.uuid4().hex}.part")
+        try:
+            with _explained(name, "the address in torchvision", root, "galleries.patches()"):
+                part.mkdir(parents=True)
+                kind(part, download=True, **options)
+                part.replace(root)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    try:
+        return kind(root, download=False, **options)
+    except (RuntimeError, OSError) as error:
+        raise AssetError(f"{root} is not a whole {name}: delete it and get it again ({error})") from error

@@ -1,0 +1,126 @@
+"""Features of a gallery: what they are, that they are computed once, and that a stop loses nothing."""
+
+import pytest
+import torch
+from torch import nn
+
+from vizlib import features, galleries, hooks, models
+from vizlib.features import BATCH, extracting, last_layer
+from vizlib.network import Network
+
+pytestmark = pytest.mark.usefixtures("cache")
+
+
+@pytest.fixture(scope="module")
+def net() -> Network:
+    return models.load("minivgg", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def gallery() -> galleries.Gallery:
+    pictures = torch.rand(2 * BATCH + 5, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    return galleries.stack(pictures, [i % 3 for i in range(len(pictures))], ["a", "b", "c"])
+
+
+@pytest.fixture
+def counter(net, monkeypatch):
+    seen = []
+    real = features.read
+    monkeypatch.setattr(
+        features, "read", lambda net, images, layers: (seen.append(len(images)), real(net, images, layers))[1]
+    )
+    return seen
+
+
+def test_features_are_the_layers_output_averaged_or_flattened(net, gallery):
+    pictures = torch.cat([gallery.image(i) for i in range(len(gallery))])
+    maps = hooks.read(net, pictures, ["relu7", "avgpool", "fc8"])
+    got = features.features(net, gallery)
+    assert torch.allclose(got.values, maps["avgpool"].flatten(1), atol=1e-4)
+    assert torch.equal(got.labels, gallery.labels) and got.done == got.total == len(gallery)
+    assert torch.allclose(features.features(net, gallery, "relu7").values, maps["relu7"].mean((2, 3)), atol=1e-4)
+    assert torch.allclose(
+        features.features(net, gallery, "relu7", pool=False).values, maps["relu7"].flatten(1), atol=1e-4
+    )
+    assert torch.allclose(features.features(net, gallery, "fc8").values, maps["fc8"], atol=1e-3)
+    assert torch.equal(features.features(net, gallery, "pixels").values, pictures.flatten(1))
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_threads_change_nothing(net, gallery, workers):
+    expected = features.features(net, gallery, "pool2", workers=0, cached=False).values
+    assert torch.equal(features.features(net, gallery, "pool2", workers=workers, cached=False).values, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("vgg11", "relu7"),
+        ("resnet18", "avgpool"),
+        ("squeezenet1_1", "fire9"),
+        ("minivgg", "avgpool"),
+        ("alexnet", "relu7"),
+    ],
+)
+def test_the_last_layer_is_what_the_classifier_takes(name, layer):
+    assert last_layer(models.load(name, weights="untrained", device="cpu")) == layer
+
+
+def test_it_is_computed_once_and_again_when_anything_matters(net, gallery, counter):
+    first = features.features(net, gallery, "relu7")
+    assert sum(counter) == len(gallery)
+    assert torch.equal(features.features(net, gallery, "relu7").values, first.values) and sum(counter) == len(gallery)
+    for change in (
+        {"layer": "relu6"},
+        {"layer": "relu7", "side": 80},
+        {"layer": "relu7", "pool": False},
+        {"layer": "relu7", "cached": False},
+    ):
+        counter.clear()
+        features.features(net, gallery, **change)
+        assert sum(counter) == len(gallery), change
+    counter.clear()
+    features.features(models.load("minivgg", weights="untrained", device="cpu"), gallery, "relu7")
+    assert sum(counter) == len(gallery)
+    counter.clear()
+    other = galleries.stack(torch.cat([gallery.image(i) for i in range(len(gallery))]).flip(3), gallery.classes, "abc")
+    features.features(net, other, "relu7")
+    assert sum(counter) == len(gallery)
+
+
+def test_what_was_done_before_a_stop_is_kept(net, gallery, counter):
+    run = extracting(net, gallery, "relu7")
+    first = next(run)
+    assert (first.done, first.total) == (BATCH, len(gallery)) and first.values.shape == (BATCH, 512)
+    kept = first.values.clone()
+    hooks_before = len(net.layers["relu7"]._forward_hooks)
+    run.close()
+    assert sum(counter) == BATCH and len(net.layers["relu7"]._forward_hooks) == hooks_before == 0
+    *_, last = extracting(net, gallery, "relu7")
+    assert sum(counter) == len(gallery), "the first batch was not computed again"
+    assert torch.equal(last.values[:BATCH], kept) and torch.equal(first.values, kept)
+
+
+def test_a_damaged_or_unwritable_cache_only_costs_time(net, gallery, counter, cache, monkeypatch):
+    expected = features.features(net, gallery, "relu7").values
+    files = sorted(cache.rglob("*.npy"))
+    assert len(files) == 3 and not list(cache.rglob("*.part"))
+    files[0].write_bytes(files[0].read_bytes()[:100])
+    files[1].write_bytes(b"")
+    counter.clear()
+    assert torch.equal(features.features(net, gallery, "relu7").values, expected)
+    assert 0 < sum(counter) <= 2 * BATCH
+    blocked = cache.parent / "blocked"
+    blocked.write_text("a file where a folder should be")
+    monkeypatch.setenv("VIZLIB_CACHE", str(blocked))
+    assert torch.equal(features.features(net, gallery, "relu7").values, expected)
+
+
+def test_mistakes_are_named(net, gallery):
+    with pytest.raises(ValueError, match="gallery 'images' is empty"):
+        features.features(net, gallery.subset([]))
+    with pytest.raises(LookupError, match="layer 'relu9' is not in minivgg"):
+        features.features(net, gallery, "relu9")
+    lonely = models.wrap(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)))
+    with pytest.raises(ValueError, match="has no layer before its classifier"):
+        features.features(lonely, gallery)

@@ -1,0 +1,249 @@
+"""Galleries: one contract for all of them, and what happens with files and downloads that are not as they should be."""
+
+import hashlib
+import io
+import pickle
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from torchvision.datasets import CIFAR10, Imagenette
+
+from vizlib import assets, galleries, images
+from vizlib.galleries import Gallery
+
+pytestmark = pytest.mark.usefixtures("cache")
+
+
+def photo(path: Path, colour: str = "red", size: tuple[int, int] = (40, 30)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+    return path
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    """Two sub-folders and one photo beside them."""
+    root = tmp_path / "album"
+    photo(root / "cats" / "a.png", "red")
+    photo(root / "cats" / "b.jpg", "green")
+    photo(root / "dogs" / "c.jpg", "blue", (200, 100))
+    photo(root / "d.png", "white")
+    return root
+
+
+def keeps_the_contract(gallery: Gallery) -> None:
+    n = len(gallery)
+    assert n > 0 and gallery.labels.shape == (n,) and gallery.labels.dtype == torch.int64
+    for i in (0, n // 2, n - 1):
+        images.check(gallery.image(i))
+        assert len(gallery.image(i)) == 1 and gallery.names[gallery.label(i)] == gallery.names[gallery.labels[i]]
+        thumbnail = gallery.thumbnail(i, 24)
+        assert thumbnail.shape == (24, 24, 3) and thumbnail.dtype == np.uint8
+    assert gallery.batch([n - 1, 0], 16).shape == (2, 3, 16, 16)
+    again = pickle.loads(pickle.dumps(gallery))
+    assert torch.equal(again.image(n - 1), gallery.image(n - 1)) and again.names == gallery.names
+    assert gallery.digest(range(min(n, 3))) == again.digest(range(min(n, 3)))
+
+
+def test_every_gallery_keeps_the_contract(album):
+    pictures = torch.rand(3, 3, 8, 9)
+    for gallery in (
+        galleries.patches(),
+        galleries.digits(),
+        galleries.folder(album),
+        galleries.stack(pictures, [0, 1, 1], ["no", "yes"]),
+    ):
+        keeps_the_contract(gallery)
+
+
+def test_patches_are_crops_at_four_scales_and_their_mirror_images():
+    gallery = galleries.patches()
+    assert 500 <= len(gallery) <= 1000 and gallery.names == tuple(images.photos())
+    assert set(gallery.classes) == set(range(len(gallery.names)))
+    chelsea = images.load("chelsea")  # 300 pixels high: not resized
+    first = gallery.image(0)
+    assert first.shape == (1, 3, 300, 300) and torch.equal(first, chelsea[:, :, :, 75:375])
+    assert torch.equal(gallery.image(1), first.flip(3))
+    assert {gallery.image(i).shape[2] for i in range(len(gallery)) if gallery.label(i) == 0} == {300, 150, 100, 75}
+
+
+def test_overlapping_patches_share_pixels_and_the_others_do_not():
+    gallery = galleries.patches()
+    shared = galleries.overlapping(gallery)
+    assert torch.equal(shared, shared.T) and shared.diagonal().all()
+    assert shared[0, 1], "a patch and its mirror image"
+    boxes = [gallery.source.boxes[i] for i in range(80)]
+    for i, (name, top, left, side, _) in enumerate(boxes):
+        for j, (other, top2, left2, side2, _) in enumerate(boxes):
+            canvas = np.zeros((2, 1000, 1000), bool)
+            canvas[0, top : top + side, left : left + side] = True
+            canvas[1, top2 : top2 + side2, left2 : left2 + side2] = True
+            assert shared[i, j] == (name == other and canvas.all(0).any())
+            if j > i + 2:
+                break
+    assert torch.equal(galleries.overlapping(galleries.digits().subset(range(4))), torch.eye(4, dtype=torch.bool))
+
+
+def test_digits_are_scikit_learns():
+    from sklearn.datasets import load_digits
+
+    gallery = galleries.digits()
+    assert len(gallery) == 1797 and gallery.names == tuple("0123456789")
+    assert np.array_equal((gallery.image(5)[0, 0] * 16).numpy(), load_digits().images[5])
+    assert gallery.label(5) == load_digits().target[5]
+
+
+@given(n=st.integers(1, 30), total=st.integers(1, 25))
+def test_shards_are_the_whole_in_order(n, total):
+    gallery = galleries.stack(torch.rand(total, 3, 1, 1), [0] * total, ["a"])
+    shards = gallery.shards(n)
+    assert len(shards) == min(n, total) and sum((shard.numbers for shard in shards), ()) == tuple(range(total))
+    assert max(map(len, shards)) - min(map(len, shards)) <= 1
+
+
+def test_a_subset_keeps_its_order_and_knows_where_it_came_from():
+    gallery = galleries.digits()
+    part = gallery.subset([7, 3]).subset([1, 0, 1])
+    assert part.numbers == (3, 7, 3) and torch.equal(part.image(0), gallery.image(3))
+    assert part.labels.tolist() == [gallery.label(3), gallery.label(7), gallery.label(3)]
+
+
+def test_digest_is_of_the_content(album):
+    gallery = galleries.folder(album)
+    before = gallery.digest([0, 1])
+    assert before != gallery.digest([1, 0]) and before == galleries.folder(album).digest([0, 1])
+    photo(album / "cats" / "a.png", "yellow")
+    assert galleries.folder(album).digest([0, 1]) != before
+
+
+# --- a folder of one's own ------------------------------------------------------------------------------------------
+
+
+def test_a_folder_takes_its_labels_from_where_the_photos_lie(album):
+    gallery = galleries.folder(str(album))
+    assert gallery.names == ("album", "cats", "dogs") and gallery.name == "album"
+    assert [gallery.names[c] for c in gallery.classes] == ["cats", "cats", "album", "dogs"]
+    assert gallery.image(3).shape == (1, 3, 100, 200) and gallery.skipped == ()
+
+
+def test_files_that_cannot_be_read_are_listed_and_skipped(album, monkeypatch):
+    whole = photo(album / "whole.jpg", size=(300, 300)).read_bytes()
+    (album / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (album / "notes.txt").write_text("no picture")
+    (album / "empty.png").touch()
+    (album / ".hidden.png").write_bytes(b"not looked at")
+    (album / ".cache").mkdir()
+    (album / ".cache" / "x.png").write_bytes(b"not looked at")
+    photo(album / "huge.png", size=(300, 301))
+    monkeypatch.setattr(images, "MAX_PIXELS", 90_000)
+    gallery = galleries.folder(album)
+    assert len(gallery) == 5
+    assert [line.split(":")[0] for line in gallery.skipped] == ["cut.jpg", "empty.png", "huge.png", "notes.txt"]
+    assert "90,300 pixels, more than 90,000" in gallery.skipped[2]
+
+
+def test_a_folder_without_a_photo_is_an_error(tmp_path):
+    with pytest.raises(images.ImageError, match="there is no image in .*put photos"):
+        galleries.folder(tmp_path)
+    (tmp_path / "notes.txt").write_text("no picture")
+    with pytest.raises(images.ImageError, match="the first of 1 that cannot be read: notes.txt"):
+        galleries.folder(tmp_path)
+    with pytest.raises(images.ImageError, match="is not a folder"):
+        galleries.folder(tmp_path / "notes.txt")
+
+
+# --- mistakes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("act", "error", "message"),
+    [
+        (lambda g: g.image(1797), IndexError, "image 1797 is not in gallery 'digits': it has 1797"),
+        (lambda g: g.image(-1), IndexError, "image -1 is not in"),
+        (lambda g: g.subset([0, 2000]), IndexError, "image 2000"),
+        (lambda g: g.shards(0), ValueError, "n = 0: expected at least 1 shard"),
+        (lambda g: galleries.stack(torch.rand(2, 3, 4, 4), [0], ["a"]), ValueError, "expected 2 whole numbers"),
+        (lambda g: galleries.stack(torch.rand(1, 3, 4, 4), [1], ["a"]), ValueError, "from 0 to 0"),
+        (lambda g: galleries.stack(torch.rand(1, 1, 4, 4), [0], ["a"]), images.ImageError, "pictures has shape"),
+        (lambda g: galleries.cifar10("val"), ValueError, "split is 'val', expected 'test' or 'train'"),
+        (lambda g: galleries.imagenette("test"), ValueError, "split is 'test', expected 'val' or 'train'"),
+        (lambda g: galleries.imagenette(size="64px"), ValueError, "size is '64px'"),
+    ],
+)
+def test_mistakes_are_named(act, error, message):
+    with pytest.raises(error, match=message):
+        act(galleries.digits())
+
+
+# --- torchvision's datasets, from a server on this machine ----------------------------------------------------------
+
+
+def archive(files: dict[str, bytes]) -> tuple[bytes, str]:
+    """A .tgz and its MD5."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue(), hashlib.md5(buffer.getvalue()).hexdigest()
+
+
+def jpeg(colour: str) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (20, 16), colour).save(file, "jpeg")
+    return file.getvalue()
+
+
+def test_imagenette_is_downloaded_once_and_whole(server, monkeypatch):
+    folders = (("n01440764", "red"), ("n03888257", "blue"))
+    files = {f"imagenette2-160/val/{wnid}/{i}.jpeg": jpeg(colour) for wnid, colour in folders for i in range(2)}
+    body, md5 = archive(files)
+    url = server.serve("/imagenette2-160.tgz", body)
+    monkeypatch.setitem(Imagenette._ARCHIVES, "160px", (url, md5))
+    gallery = galleries.imagenette()
+    assert gallery.names == ("tench", "parachute") and gallery.classes == (0, 0, 1, 1)
+    keeps_the_contract(gallery)
+    asked = server.requests.total()
+    assert len(galleries.imagenette()) == 4 and server.requests.total() == asked  # the second time it is in the cache
+
+
+def test_cifar10_is_read_as_torchvision_reads_it(server, monkeypatch):
+    data = np.random.default_rng(0).integers(0, 256, (4, 3072), np.uint8)
+    batch = pickle.dumps({"data": data, "labels": [3, 1, 0, 9]})
+    meta = pickle.dumps({"label_names": list("abcdefghij")})
+    lists = {"train_list": [(f"data_batch_{i}", batch) for i in range(1, 6)], "test_list": [("test_batch", batch)]}
+    body, md5 = archive({f"cifar-10-batches-py/{name}": b for part in lists.values() for name, b in part} | {
+        "cifar-10-batches-py/batches.meta": meta
+    })  # fmt: skip
+    for name, part in lists.items():
+        monkeypatch.setattr(CIFAR10, name, [[file, hashlib.md5(content).hexdigest()] for file, content in part])
+    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": hashlib.md5(meta).hexdigest()})
+    monkeypatch.setattr(CIFAR10, "url", server.serve("/c.tgz", body))
+    monkeypatch.setattr(CIFAR10, "filename", "c.tgz")
+    monkeypatch.setattr(CIFAR10, "tgz_md5", md5)
+    gallery = galleries.cifar10()
+    assert gallery.classes == (3, 1, 0, 9) and gallery.names == tuple("abcdefghij")
+    expected = torch.from_numpy(data[2].reshape(1, 3, 32, 32)).float() / 255
+    assert torch.allclose(gallery.image(2), expected)
+    keeps_the_contract(gallery)
+
+
+def test_offline_says_what_to_do_and_leaves_nothing_behind(monkeypatch, cache, server):
+    monkeypatch.setitem(Imagenette._ARCHIVES, "160px", (server.url("/none.tgz"), "0" * 32))
+    with pytest.raises(assets.AssetError, match=r"imagenette-160px could not be downloaded .* galleries.patches\(\)"):
+        galleries.imagenette()
+    assert [path for path in cache.rglob("*") if path.is_file()] == []
+    assert not list((cache / "datasets").iterdir())
+
+
+def test_a_cache_that_was_damaged_is_named(cache):
+    (cache / "datasets" / "cifar10").mkdir(parents=True)
+    with pytest.raises(assets.AssetError, match="cifar10 is not a whole cifar10: delete it and get it again"):
+        galleries.cifar10()
