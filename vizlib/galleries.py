@@ -170,6 +170,11 @@ def _photo(name: str) -> Tensor:
     return images.resize(photo, 300) if min(photo.shape[2:]) > 300 else photo
 
 
+@cache
+def _photo_digest(name: str) -> str:
+    return hashlib.sha256(_photo(name).numpy().tobytes()).hexdigest()
+
+
 @dataclass(frozen=True)
 class _Patches:
     boxes: tuple[Box, ...]
@@ -178,6 +183,9 @@ class _Patches:
         photo, top, left, side, mirrored = self.boxes[i]
         patch = _photo(photo)[:, :, top : top + side, left : left + side]
         return patch.flip(3) if mirrored else patch
+
+    def digest(self, i: int) -> str:
+        return f"{_photo_digest(self.boxes[i][0])} {self.boxes[i][1:]}"
 
 
 def overlapping(gallery: Gallery) -> Tensor:

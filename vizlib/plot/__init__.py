@@ -4,15 +4,20 @@ Every function returns a matplotlib `Figure`; `show` puts it into a notebook wit
 """
 
 from vizlib.plot.base import mosaic, show, to_png
-from vizlib.plot.charts import bars, histograms, predictions
+from vizlib.plot.charts import bars, curves, histograms, predictions
 from vizlib.plot.heat import enlarge, overlay, overlays
+from vizlib.plot.neighbours import Found, found, found_in
 from vizlib.plot.tiles import channel_grid, filter_grid, image_grid, row
 
 __all__ = [
+    "Found",
     "bars",
     "channel_grid",
+    "curves",
     "enlarge",
     "filter_grid",
+    "found",
+    "found_in",
     "histograms",
     "image_grid",
     "mosaic",

@@ -8,6 +8,17 @@ from torch import Tensor
 
 from vizlib.plot.base import WIDTH, draw_array, new_figure, to_rgb
 
+# colours that differ in lightness too, markers and dashes: lines can be told apart without colour
+STYLES = [
+    ("#440154", "o", "-"),
+    ("#21918c", "s", "--"),
+    ("#fca50a", "^", "-."),
+    ("#d1495b", "D", ":"),
+    ("#3b528b", "v", "-"),
+    ("#5ec962", "P", "--"),
+    ("#7f7f7f", "X", "-."),
+]
+
 
 def predictions(image: Tensor, answers: Sequence[tuple[str, float, int]], title: str = "") -> Figure:
     """The image beside a bar for each of its most probable classes, as `Network.predict` gives them for one image."""
@@ -57,6 +68,35 @@ def histograms(values: Mapping[str, Tensor], label: str, title: str = "", bins: 
         axes.axvline(numbers.mean().item(), color=colour, linestyle="--")
     axes.set_xlabel(label, fontsize=9)
     axes.set_ylabel("how many", fontsize=9)
+    axes.set_title(title, fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=9, frameon=False)
+    return figure
+
+
+def curves(
+    x: Sequence[float],
+    values: Mapping[str, Sequence[float]],
+    x_label: str,
+    label: str,
+    title: str = "",
+    share: bool = True,
+) -> Figure:
+    """A line with markers for each name over a common x axis, named at its end.
+
+    Args:
+        share: The values are shares from 0 to 1: the axis shows all of that, in percent.
+    """
+    figure = new_figure(WIDTH * 0.8, 2.9)
+    axes = figure.add_subplot()
+    for (name, line), style in zip(values.items(), STYLES, strict=False):
+        colour, marker, dashes = style
+        axes.plot(x, line, color=colour, marker=marker, linestyle=dashes, label=name)
+    if share:
+        axes.set_ylim(0, 1.05)
+        axes.yaxis.set_major_formatter("{x:.0%}")
+    axes.set_xlabel(x_label, fontsize=9)
+    axes.set_ylabel(label, fontsize=9)
     axes.set_title(title, fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=9, frameon=False)

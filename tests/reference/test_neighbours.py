@@ -1,0 +1,51 @@
+"""Neighbours against brute force, and features against pixels on images of 200 classes."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from vizlib import features, galleries, images, models
+from vizlib.analysis import neighbours
+
+TINY_IMAGENET = Path(__file__).parents[2].parent / "shared" / "datasets" / "tiny-imagenet-200.zip"
+
+
+def test_scikit_learn_finds_what_brute_force_finds():
+    generator = torch.Generator().manual_seed(0)
+    values, queries = torch.randn(200, 30, generator=generator), torch.randn(17, 30, generator=generator)
+    left_out = torch.rand(17, 200, generator=generator) < 0.3
+    distances = torch.cdist(queries.double(), values.double())
+    distances[left_out] = torch.inf
+    expected = distances.topk(6, largest=False)
+    found = neighbours.nearest(values, queries, 6, left_out)
+    assert torch.equal(found.indices, expected.indices)
+    assert torch.allclose(found.distances, expected.values.float(), atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def validation_images() -> galleries.Gallery:
+    """All 10,000 validation images of Tiny ImageNet."""
+    if not TINY_IMAGENET.is_file():
+        pytest.skip("Tiny ImageNet is not beside this checkout")
+    with zipfile.ZipFile(TINY_IMAGENET) as archive:
+        root = "tiny-imagenet-200/val/"
+        rows = [line.split("\t")[:2] for line in archive.read(root + "val_annotations.txt").decode().splitlines()]
+        names = sorted({wnid for _, wnid in rows})
+        pictures = torch.cat([images.load(archive.read(f"{root}images/{file}")) for file, _ in rows])
+    return galleries.stack(pictures, [names.index(wnid) for _, wnid in rows], names, "tiny imagenet")
+
+
+@pytest.mark.slow
+def test_on_tiny_imagenet_features_find_the_class_far_more_often_than_pixels(validation_images):
+    net = models.load("minivgg", device="cpu")
+    learned = features.features(net, validation_images, cached=False).values
+    pixels = features.features(
+        net, validation_images, "pixels", side=32, cached=False
+    ).values  # 64 px: the same, slower
+    by_features = neighbours.precision_at_k(learned, validation_images.labels, 5)
+    by_pixels = neighbours.precision_at_k(pixels, validation_images.labels, 5)
+    print(f"precision at 5: {by_features:.3f} by features, {by_pixels:.3f} by pixels")
+    assert by_features > 6 * by_pixels
+    assert 1 / 200 < by_pixels < 0.1 < by_features

@@ -1,0 +1,79 @@
+"""Neighbours, precision and shifts on cases that can be worked out by hand."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vizlib import plot
+from vizlib.analysis import neighbours
+
+POINTS = torch.tensor([[0.0, 0], [1, 0], [0, 2], [5, 5]])
+
+
+def test_nearest_first_with_their_distances():
+    found = neighbours.nearest(POINTS, torch.tensor([[0.0, 0.5]]), k=3)
+    assert found.indices.tolist() == [[0, 1, 2]]
+    assert found.distances[0].tolist() == pytest.approx([0.5, 1.25**0.5, 1.5])
+
+
+def test_what_is_left_out_is_not_found():
+    left_out = torch.tensor([[True, False, True, False], [False, False, False, False]])
+    found = neighbours.nearest(POINTS, torch.zeros(2, 2), k=2, leave_out=left_out)
+    assert found.indices.tolist() == [[1, 3], [0, 1]]
+
+
+@given(seed=st.integers(0, 1000), k=st.integers(1, 4), n=st.integers(8, 20))
+def test_leaving_out_is_the_same_as_not_having_them(seed, k, n):
+    generator = torch.Generator().manual_seed(seed)
+    values, query = torch.randn(n, 3, generator=generator), torch.randn(1, 3, generator=generator)
+    left_out = torch.zeros(1, n, dtype=torch.bool)
+    left_out[0, torch.randperm(n, generator=generator)[: n - 5]] = True
+    kept = (~left_out[0]).nonzero()[:, 0]
+    expected = kept[neighbours.nearest(values[kept], query, k).indices]
+    assert torch.equal(neighbours.nearest(values, query, k, left_out).indices, expected)
+
+
+def test_precision_counts_equal_labels_and_never_the_query():
+    labels = torch.tensor([0, 0, 1, 1])
+    values = torch.tensor([[0.0], [1], [1.5], [9]])  # nearest: 1, 2, 1, 2
+    assert neighbours.precision_at_k(values, labels, k=1) == 0.5  # right for 0 and 3
+    assert neighbours.precision_at_k(values, torch.zeros(4).long(), k=3) == 1
+    assert neighbours.precision_at_k(values, torch.arange(4), k=3) == 0
+
+
+def test_shift_moves_right_and_repeats_the_edge():
+    image = torch.arange(12.0).reshape(1, 1, 2, 6).repeat(1, 3, 1, 1)
+    assert neighbours.shift(image, 2)[0, 0].tolist() == [[0, 0, 0, 1, 2, 3], [6, 6, 6, 7, 8, 9]]
+    assert torch.equal(neighbours.shift(image, 0), image)
+
+
+def test_kept_share_ignores_the_order():
+    before, after = torch.tensor([[1, 2, 3], [4, 5, 6]]), torch.tensor([[3, 1, 9], [7, 8, 9]])
+    assert neighbours.kept_share(before, after) == pytest.approx(2 / 6)
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        (lambda: neighbours.nearest(POINTS, torch.zeros(1, 3), 1), r"of one D, got shapes \(4, 2\) and \(1, 3\)"),
+        (lambda: neighbours.nearest(POINTS, POINTS, 0), "k = 0: expected a whole number of at least 1"),
+        (lambda: neighbours.nearest(POINTS, POINTS, 5), "k = 5: only 4 images are left"),
+        (lambda: neighbours.precision_at_k(POINTS, torch.zeros(4), 4), "k = 4: only 3 images are left"),
+        (lambda: neighbours.nearest(POINTS, POINTS * torch.nan, 1), "there is a NaN or an infinity"),
+        (lambda: neighbours.nearest(POINTS, POINTS, 1, torch.eye(3).bool()), r"leave_out: expected \(4, 4\)"),
+        (lambda: neighbours.shift(torch.rand(1, 3, 4, 4), 4), "pixels = 4: expected 0 to 3"),
+        (lambda: plot.found(torch.rand(1, 3, 4, 4), "a", {}), "at least one row"),
+    ],
+)
+def test_mistakes_are_named(act, message):
+    with pytest.raises(ValueError, match=message):
+        act()
+
+
+def test_the_figure_frames_what_is_right_and_what_is_wrong():
+    image = torch.full((1, 3, 20, 20), 0.5)
+    rows = {"by pixels": [plot.Found(image, "cat", True), plot.Found(image, "dog", False), plot.Found(image, "?")]}
+    figure = plot.found(image, "cat", rows, "a title")
+    assert [axes.get_title() for axes in figure.axes] == ["cat\nby pixels:", "✓ cat", "✗ dog", "?"]
+    assert [len(axes.patches) for axes in figure.axes] == [0, 1, 1, 0]
