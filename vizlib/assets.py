@@ -10,13 +10,14 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import URLError
 
+import numpy as np
 import pooch
 import requests
 import torch
@@ -301,6 +302,30 @@ def load_state_dict(path: str | os.PathLike) -> dict[str, Tensor]:
 
 
 _HOW = "vizlib reads .safetensors files and what torch.save(model.state_dict(), path) wrote"
+
+
+# --- results worth keeping ------------------------------------------------------------------------------------------
+
+
+def stored_array(path: Path) -> np.ndarray | None:
+    """What `store_array` kept there, or None where nothing, or nothing whole, is."""
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+
+
+def store_array(path: Path, array: np.ndarray) -> None:
+    """Keep an array in the cache, whole or not at all. A cache that cannot be written only costs time later."""
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "wb") as file:
+            np.save(file, array)
+        part.replace(path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink()
 
 
 # --- datasets -------------------------------------------------------------------------------------------------------

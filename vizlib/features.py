@@ -1,15 +1,11 @@
 """What a network makes of every image of a gallery: one row of features for each, computed once and kept on disk."""
 
 import hashlib
-import os
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -81,10 +77,13 @@ def extracting(
         missing = [batch for batch, path in zip(batches, paths, strict=True) if path is None or not path.is_file()]
         reader.expect(missing)
         for batch, path in zip(batches, paths, strict=True):
-            values = _load(path)
-            if values is None or len(values) != len(batch):
+            stored = assets.stored_array(path) if cached else None
+            if stored is not None and len(stored) == len(batch):
+                values = torch.from_numpy(stored)
+            else:
                 values = _compute(net, reader.get(batch), layer, pool)
-                _store(path, values)
+                if cached:
+                    assets.store_array(path, values.numpy())
             rows = torch.empty(len(gallery), values.shape[1]) if rows is None else rows
             rows[done : done + len(batch)] = values
             done += len(batch)
@@ -144,26 +143,3 @@ def _weights_hash(net: nn.Module) -> str:
 def _cache_path(recipe: str, gallery: Gallery, batch: range) -> Path:
     key = hashlib.sha256(f"{recipe} {gallery.digest(batch)}".encode()).hexdigest()
     return assets.cache_folder() / "features" / key[:2] / f"{key}.npy"
-
-
-def _load(path: Path | None) -> Tensor | None:
-    """What is stored, or None where nothing, or nothing whole, is."""
-    try:
-        return None if path is None else torch.from_numpy(np.load(path, allow_pickle=False))
-    except (OSError, ValueError, EOFError):
-        return None
-
-
-def _store(path: Path | None, values: Tensor) -> None:
-    """Keep it, whole or not at all; a cache that cannot be written only costs time."""
-    if path is None:
-        return
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as file:
-            np.save(file, values.numpy())
-        os.replace(part, path)
-    except OSError:
-        with suppress(OSError):
-            part.unlink()

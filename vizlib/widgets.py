@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import ipywidgets as W
 import traitlets
+from IPython.display import display
 from torch import Tensor
 
 from vizlib import assets, images, models
@@ -25,11 +26,15 @@ __all__ = [
     "LayerPicker",
     "NetworkPicker",
     "Progress",
+    "SaveButton",
     "choice",
     "explore",
     "finish",
+    "fraction",
     "integer",
+    "save_button",
     "span",
+    "steps",
     "watched",
 ]
 
@@ -216,3 +221,51 @@ def span(description: str, value: tuple[float, float]) -> W.FloatRangeSlider:
     slider.style, slider.layout.width = _WIDE, "420px"
     slider.add_class(f"vizlib-{description}")
     return slider
+
+
+def steps(description: str, options: Sequence[float], value: float) -> W.SelectionSlider:
+    """A slider through a few chosen values; it tells where it is when the mouse lets go."""
+    slider = W.SelectionSlider(options=list(options), value=value, description=description, continuous_update=False)
+    slider.style, slider.layout.width = _WIDE, "420px"
+    slider.add_class(f"vizlib-{description}")
+    return slider
+
+
+def fraction(description: str, value: float = 0.5, low: float = 0.0, high: float = 1.0) -> W.FloatSlider:
+    """A slider for a number from `low` to `high`, in the pickers' layout."""
+    slider = W.FloatSlider(value=value, min=low, max=high, step=(high - low) / 50, description=description)
+    slider.style, slider.layout.width = _WIDE, "420px"
+    slider.add_class(f"vizlib-{description}")
+    return slider
+
+
+class SaveButton(W.HBox):
+    """A button that writes a picture into the folder of the notebook, and says where it is or why it is not there.
+
+    Args:
+        make: Gives the picture when the button is pressed: whatever `images.load` takes.
+        path: Where to, ending in .png or .jpg.
+    """
+
+    def __init__(self, make: Callable[[], object], path: str):
+        self._make, self._path = make, path
+        self.button = W.Button(description=f"Save as {path}", icon="download", layout={"width": "auto"})
+        self.button.add_class("vizlib-save")
+        self.message = W.HTML()
+        super().__init__([self.button, self.message])
+        self.button.on_click(self.save)
+
+    def save(self, *_: object) -> None:
+        """Write the file: whole, or not at all."""
+        try:
+            image = images.load(self._make())
+            path = images.save(image, self._path)
+            size = "x".join(str(side) for side in reversed(image.shape[2:]))
+            self.message.value = f"{html.escape(str(path))}: {size} pixels, {path.stat().st_size / 1e6:.1f} MB"
+        except (images.ImageError, OSError) as error:
+            self.message.value = f"<b>not saved</b>: {html.escape(str(error))}"
+
+
+def save_button(make: Callable[[], object], path: str) -> SaveButton | None:
+    """Show a `SaveButton`; a page that nobody watches gets none."""
+    return display(SaveButton(make, path)) if watched() else None

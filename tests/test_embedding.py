@@ -1,0 +1,151 @@
+"""PCA, t-SNE and their measures on cases with a known answer; the grid of thumbnails."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vizlib import images, plot, widgets
+from vizlib.analysis import embedding
+
+pytestmark = pytest.mark.usefixtures("cache")
+
+
+@pytest.fixture(scope="module")
+def blobs() -> tuple[torch.Tensor, torch.Tensor]:
+    """Three far groups of 30 points in 8 dimensions, and which is which."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(3).repeat_interleave(30)
+    return torch.randn(90, 8, generator=generator) + 12 * torch.eye(8)[labels], labels
+
+
+def test_pca_finds_the_line_that_points_lie_on():
+    along = torch.linspace(-1, 1, 50)[:, None]
+    rows = along @ torch.tensor([[3.0, 4.0]]) + torch.tensor([[7.0, -2.0]])
+    projection = embedding.pca(rows, 2)
+    assert torch.allclose(projection.points[:, 0].abs(), 5 * along[:, 0].abs(), atol=1e-5)
+    assert projection.explained.tolist() == pytest.approx([1, 0], abs=1e-6)
+
+
+def test_tsne_keeps_groups_together_and_repeats_itself(blobs):
+    rows, labels = blobs
+    plane = embedding.tsne(rows, 10, cached=False)
+    assert plane.shape == (90, 2) and embedding.neighbour_accuracy(plane, labels) == 1
+    assert embedding.trustworthiness(rows, plane) > 0.95
+    assert torch.equal(embedding.tsne(rows, 10, cached=False), plane)
+    noise = embedding.tsne(rows, 10, seed=1, start="random", cached=False)
+    assert not torch.allclose(noise, plane) and embedding.neighbour_accuracy(noise, labels) == 1
+
+
+def test_a_run_is_kept_until_anything_changes(blobs, monkeypatch, cache):
+    rows, _ = blobs
+    assert not embedding.is_cached(rows, 10)
+    plane = embedding.tsne(rows, 10)
+    assert embedding.is_cached(rows, 10)
+    monkeypatch.setattr(embedding, "TSNE", lambda *a, **k: pytest.fail("it was computed again"))
+    assert torch.equal(embedding.tsne(rows, 10), plane)
+    others = [(rows, 11, 0, "pca"), (rows, 10, 1, "pca"), (rows, 10, 0, "random"), (rows + 1e-3, 10, 0, "pca")]
+    assert not any(embedding.is_cached(*other) for other in others)
+    monkeypatch.undo()
+    for file in (cache / "tsne").iterdir():
+        file.write_bytes(b"damaged")
+    monkeypatch.setenv("VIZLIB_CACHE", str(cache))
+    assert torch.equal(embedding.tsne(rows, 10), plane)
+
+
+def test_neighbour_accuracy_by_hand():
+    points, labels = torch.tensor([[0.0], [1], [2], [10], [11], [12]]), torch.tensor([0, 0, 0, 1, 1, 0])
+    assert embedding.neighbour_accuracy(points, labels, k=1) == pytest.approx(5 / 6)  # 12 is next to 11
+    assert embedding.neighbour_accuracy(points, torch.zeros(6).long(), k=3) == 1
+
+
+def test_affinities_have_the_perplexity_that_was_asked_for(blobs):
+    p = embedding.affinities(blobs[0], 10)
+    assert torch.equal(p, p.T) and p.sum() == pytest.approx(1) and p.diagonal().abs().max() == 0
+    assert p[0, 1:30].sum() > 100 * p[0, 30:].sum()  # nearly all of it inside the group
+
+
+def test_divergence_is_zero_only_where_the_plane_says_the_same():
+    points = torch.randn(12, 2, generator=torch.Generator().manual_seed(1))
+    closeness = (1 / (1 + torch.cdist(points, points).square())).fill_diagonal_(0).double()
+    p = closeness / closeness.sum()
+    assert embedding.divergence(p, points) == pytest.approx(0, abs=1e-6)
+    assert embedding.divergence(p, points.flip(0)) > 0.01
+
+
+# --- the grid -------------------------------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(n=st.integers(1, 40), columns=st.none() | st.integers(1, 12), seed=st.integers(0, 100))
+def test_every_point_gets_a_cell_of_its_own(n, columns, seed):
+    points = torch.randn(n, 2, generator=torch.Generator().manual_seed(seed))
+    cells = embedding.snap_to_grid(points, columns)
+    columns = columns or int(np.ceil(np.sqrt(n)))
+    assert cells.shape == (n, 2) and len({tuple(cell) for cell in cells.tolist()}) == n
+    assert cells.min() >= 0 and cells[:, 1].max() < columns and cells[:, 0].max() < -(-n // columns)
+
+
+@given(seed=st.integers(0, 50))
+@settings(deadline=None, max_examples=20)
+def test_no_other_assignment_moves_the_points_less(seed):
+    points = torch.rand(6, 2, generator=torch.Generator().manual_seed(seed))
+    unit = (points - points.amin(0)) / (points.amax(0) - points.amin(0))
+    places = unit.flip(1) * torch.tensor([1.0, 2.0])  # 2 rows of 3
+    cells = embedding.snap_to_grid(points, 3).float()
+    best = min(
+        (places - torch.tensor(order, dtype=torch.float32)).square().sum()
+        for order in itertools.permutations([(r, c) for r in range(2) for c in range(3)])
+    )
+    assert (places - cells).square().sum() == pytest.approx(best.item(), abs=1e-5)
+
+
+def test_points_on_a_grid_stay_where_they_are():
+    cells = torch.tensor([[r, c] for r in range(3) for c in range(4)])
+    order = torch.randperm(12, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(embedding.snap_to_grid(cells[order].flip(1).float(), 4), cells[order])
+
+
+def test_the_maps_hold_every_thumbnail():
+    thumbnails = np.stack([np.full((4, 4, 3), 20 * i, np.uint8) for i in range(6)])
+    cells = torch.tensor([[0, 0], [1, 2], [0, 2], [1, 0], [0, 1], [1, 1]])
+    grid = plot.grid_map(thumbnails, cells)
+    assert grid.shape == (8, 12, 3) and grid[5, 9, 0] == 20 and grid[0, 9, 0] == 40
+    free = plot.free_map(thumbnails[:2], torch.tensor([[0.0, 0.0], [1.0, 2.0]]), side=40)
+    assert free[38, 1, 0] == 0 and free[1, 38, 0] == 20 and free[20, 20, 0] == 255  # the second is up on the right
+    figure = plot.zoomed(grid, 2, x=1, y=0)
+    assert figure.axes[0].images[0].get_array().shape == (4, 6, 3)
+    assert np.array_equal(figure.axes[0].images[0].get_array(), grid[:4, 6:])
+
+
+def test_a_map_is_saved_whole_or_the_reason_is_said(tmp_path):
+    canvas = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    button = widgets.SaveButton(lambda: canvas, str(tmp_path / "map.png"))
+    button.button.click()
+    assert np.array_equal(images.to_array(images.load(tmp_path / "map.png")), canvas)
+    assert "40x30 pixels" in button.message.value and str(tmp_path / "map.png") in button.message.value
+    lost = widgets.SaveButton(lambda: canvas, str(tmp_path / "no" / "folder" / "map.png"))
+    lost.button.click()
+    assert "not saved" in lost.message.value and "cannot be written" in lost.message.value
+    assert [path.name for path in tmp_path.iterdir()] == ["map.png"]
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        (lambda: embedding.pca(torch.rand(5, 3), 4), r"k = 4: expected 1 to 3, the smaller of \(5, 3\)"),
+        (lambda: embedding.pca(torch.rand(5), 1), r"expected \(N, D\) with at least 3 rows, got shape \(5,\)"),
+        (lambda: embedding.pca(torch.rand(5, 3) / 0, 1), "a NaN or an infinity"),
+        (lambda: embedding.tsne(torch.rand(9, 3), 9), "perplexity = 9: expected 1 up to the number of rows, 9"),
+        (lambda: embedding.tsne(torch.rand(9, 3), 2, start="zero"), "start is 'zero', expected 'pca' or 'random'"),
+        (lambda: embedding.snap_to_grid(torch.rand(0, 2)), "at least one point"),
+        (lambda: plot.zoomed(np.zeros((4, 4, 3)), 0.5), "zoom = 0.5"),
+        (lambda: plot.zoomed(np.zeros((4, 4, 3)), 2, x=1.2), "x = 1.2"),
+    ],
+)
+def test_mistakes_are_named(act, message):
+    with pytest.raises(ValueError, match=message):
+        act()
