@@ -47,7 +47,7 @@ def watched() -> bool:
     return "google.colab" in sys.modules or "cellId" in metadata
 
 
-def _event_loop() -> asyncio.AbstractEventLoop | None:
+def event_loop() -> asyncio.AbstractEventLoop | None:
     """The kernel's loop, if this runs in one. None on Colab, where nothing arrives once the cell has ended."""
     with suppress(RuntimeError):
         return None if "google.colab" in sys.modules else asyncio.get_running_loop()
@@ -96,7 +96,7 @@ class Explorer(W.VBox):
 
     def __init__(self, draw: Callable[..., Drawing], controls: dict[str, W.Widget]):
         self._draw, self._controls = draw, controls
-        self._watched, self._loop = watched(), _event_loop()  # a callback's own request names no cell
+        self._watched, self._loop = watched(), event_loop()  # a callback's own request names no cell
         self._last: dict[str, object] | None = None
         self._run: _Run | None = None
         self._one_at_a_time = RLock()
@@ -212,13 +212,13 @@ def explore(draw: Callable[..., Drawing], alt: str, **controls: W.Widget) -> Exp
     """
     explorer = Explorer(draw, controls)
     if watched():
-        _display(explorer, alt)
+        show_widget(explorer, alt)
     else:
         plot.show(explorer.picture.value, alt)
     return explorer
 
 
-def _display(widget: W.Widget, alt: str) -> None:
+def show_widget(widget: W.Widget, alt: str) -> None:
     """The widget, with a line of HTML for pages that show the notebook without running it."""
     if "google.colab" in sys.modules:
         display(widget)

@@ -310,7 +310,27 @@ def save(image: Tensor, path: str | os.PathLike) -> Path:
     formats = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
     if path.suffix.lower() not in formats:
         raise ImageError(f"{path.name!r} ends in {path.suffix!r}, expected .png, .jpg or .jpeg")
-    content = to_bytes(image, formats[path.suffix.lower()], quality=95)
+    return _write(path, to_bytes(image, formats[path.suffix.lower()], quality=95))
+
+
+def save_animation(frames: Sequence[bytes], path: str | os.PathLike, frames_per_second: float = 4) -> Path:
+    """Write image files of one size as an endless GIF or WebP animation, and return the path. Whole, or not at all.
+
+    Raises:
+        ImageError: No frames, another suffix, or the file cannot be written.
+    """
+    path = Path(path).expanduser()
+    if path.suffix.lower() not in (".gif", ".webp"):
+        raise ImageError(f"{path.name!r} ends in {path.suffix!r}, expected .gif or .webp")
+    if not frames:
+        raise ImageError("frames: expected at least one, got none")
+    first, *others = (Image.open(BytesIO(frame)).convert("RGB") for frame in frames)
+    buffer, duration = BytesIO(), round(1000 / frames_per_second)
+    first.save(buffer, path.suffix[1:].lower(), save_all=True, append_images=others, duration=duration, loop=0)
+    return _write(path, buffer.getvalue())
+
+
+def _write(path: Path, content: bytes) -> Path:
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         part.write_bytes(content)

@@ -1,0 +1,263 @@
+"""Running optimisations without a browser: an asyncio loop stands for the kernel's."""
+
+import asyncio
+import io
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import ipywidgets
+import pytest
+import torch
+from PIL import Image
+
+from vizlib import explorers, images, live
+from vizlib.optimize import Step
+
+
+@dataclass
+class Knobs:
+    steps: int = 400
+    speed: float = 0.0
+
+
+class Painter:
+    """An optimisation that paints grey: every step is `pace` seconds, and brightens by what the speed knob says."""
+
+    def __init__(self, knobs: Knobs, pace: float = 0.004, fail_at: int | None = None):
+        self.knobs, self.pace, self.fail_at = knobs, pace, fail_at
+        self.started, self.closed, self.speeds = 0, 0, []
+
+    def start(self) -> Iterator[Step]:
+        self.started += 1
+        try:
+            for i in range(1, self.knobs.steps + 1):
+                threading.Event().wait(self.pace)
+                if i == self.fail_at:
+                    raise ValueError("a <big> mistake")
+                self.speeds.append(self.knobs.speed)
+                yield Step(i, torch.full((1, 3, 8, 8), i / 400), {"loss": 1 / i, "tv": 0.5})
+        finally:
+            self.closed += 1
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    monkeypatch.setattr(live.Run, "_newest", {})
+    monkeypatch.setattr(live.Run, "_turn", None)
+    monkeypatch.setattr(live, "FRAMES_PER_SECOND", 50)
+    monkeypatch.setenv("VIZLIB_LIVE", "1")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list:
+    """What is put into the output of the cell, and how it is updated later."""
+    outputs = []
+
+    def display(thing, **options):
+        outputs.append(thing)
+        return SimpleNamespace(update=outputs.append)
+
+    monkeypatch.setattr(live, "display", display)
+    monkeypatch.setattr(live, "show_widget", lambda widget, alt: outputs.append(widget))
+    return outputs
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def test_the_picture_grows_and_the_curve_and_the_bar_with_it(shown):
+    painter = Painter(Knobs(60))
+
+    async def watch():
+        run = live.run(painter.start, painter.knobs, "grey")
+        await until(lambda: run.picture.value != b"")
+        first = run.picture.value
+        await until(lambda: run.picture.value != first)
+        assert 0 < run.bar.value <= run.bar.max == 60 and "left; loss" in run.text.value
+        assert await run is run and run.state == "done" and run.result().iteration == 60
+        assert "<svg" in run.curve.value and run.text.value.startswith("step 60 of 60")
+        assert len(run.history["loss"]) == 60 and all(run.buttons[name].disabled for name in ("Stop", "Pause", "Reset"))
+
+    asyncio.run(watch())
+    last = Image.open(io.BytesIO(shown[-1].data))
+    assert last.format == "PNG" and last.getpixel((3, 3))[0] == round(255 * 60 / 400)
+    assert shown[-1].metadata == {"alt": "grey"} and painter.closed == 1
+
+
+def test_a_slider_acts_on_the_next_step(shown):
+    painter, slider = Painter(Knobs()), ipywidgets.FloatSlider(value=1, min=0, max=9)
+
+    async def watch():
+        run = live.run(painter.start, painter.knobs, "grey", speed=slider)
+        await until(lambda: run.step is not None)
+        slider.value = 7
+        at = len(painter.speeds)
+        await until(lambda: len(painter.speeds) > at + 2)
+        assert painter.speeds[0] == 1 and painter.speeds[at + 2] == 7
+        run.stop()
+        await run
+
+    asyncio.run(watch())
+
+
+def test_stop_pause_resume_and_reset(shown):
+    painter = Painter(Knobs())
+
+    async def watch():
+        run = live.run(painter.start, painter.knobs, "grey")
+        await until(lambda: run.step is not None and run.step.iteration > 5)
+        run.buttons["Pause"].click()
+        await until(lambda: run.state == "paused")
+        await asyncio.sleep(0.05)
+        held = run.step.iteration
+        await asyncio.sleep(0.1)
+        assert run.step.iteration == held and run.buttons["Pause"].description == "Resume"
+        run.buttons["Pause"].click()
+        await until(lambda: run.step.iteration > held + 3)
+
+        run.buttons["Reset"].click()
+        await until(lambda: painter.started == 2 and run.step.iteration < held)
+        assert len(run.history["loss"]) <= run.step.iteration + 1 and painter.closed == 1
+
+        run.buttons["Stop"].click()
+        await run
+        assert run.state == "stopped" and run.result().iteration < 400 and painter.closed == 2
+
+    asyncio.run(watch())
+
+
+def test_running_the_cell_again_replaces_the_run_and_others_wait_their_turn(shown):
+    first, second, other = (Painter(Knobs()) for _ in range(3))
+
+    async def watch():
+        old = live.run(first.start, first.knobs, "grey", key="a")
+        await until(lambda: old.step is not None)
+        waiting = live.run(other.start, other.knobs, "grey", key="b")
+        await asyncio.sleep(0.05)
+        assert waiting.state == "waiting" and waiting.step is None and "waiting" in waiting.text.value
+        with pytest.raises(RuntimeError, match="taken no step yet: write `await run`"):
+            waiting.result()
+        new = live.run(second.start, second.knobs, "grey", key="a")
+        await until(lambda: waiting.step is not None)
+        assert old.state == "stopped" and first.closed == 1 and new.step is None
+        waiting.stop()
+        await until(lambda: new.step is not None)
+        new.stop()
+        await new
+
+    asyncio.run(watch())
+
+
+def test_an_exception_is_shown_in_the_panel_and_raised_where_the_result_is_wanted(shown):
+    painter = Painter(Knobs(), fail_at=4)
+
+    async def watch():
+        run = live.run(painter.start, painter.knobs, "grey")
+        with pytest.raises(ValueError, match="a <big> mistake"):
+            await run
+        assert run.state == "failed" and run.step.iteration == 3
+        assert "a &lt;big&gt; mistake" in run.text.value and "Traceback" in run.text.value
+        with pytest.raises(ValueError, match="mistake"):
+            run.result()
+
+    asyncio.run(watch())
+    assert Image.open(io.BytesIO(shown[-1].data)).format == "PNG", "the last good picture stays"
+
+
+def test_headless_a_bounded_number_of_steps_leaves_the_picture(monkeypatch):
+    monkeypatch.setenv("VIZLIB_LIVE", "0")
+    pictures = []
+    monkeypatch.setattr(live.plot, "show", lambda picture, alt: pictures.append((picture, alt)))
+    painter = Painter(Knobs(), pace=0)
+    run = live.run(painter.start, painter.knobs, "grey", quick=12, speed=ipywidgets.FloatSlider(value=3))
+    assert run.result().iteration == 12 and painter.closed == 1 and painter.speeds[0] == 3
+    assert pictures[0][1] == "grey" and Image.open(io.BytesIO(pictures[0][0])).getpixel((0, 0))[0] == round(
+        255 * 12 / 400
+    )
+
+    async def later_cell():
+        return await run
+
+    assert asyncio.run(later_cell()) is run
+
+
+def test_headless_an_exception_is_raised_in_the_cell(monkeypatch):
+    monkeypatch.setenv("VIZLIB_LIVE", "0")
+    painter = Painter(Knobs(), pace=0, fail_at=3)
+    with pytest.raises(ValueError, match="mistake"):
+        live.run(painter.start, painter.knobs, "grey")
+    with pytest.raises(ValueError, match="took no step"):
+        live.run(Painter(Knobs(0)).start, Knobs(0), "grey")
+
+
+def test_on_colab_all_steps_run_inside_the_cell_and_interrupt_keeps_the_picture(monkeypatch, shown):
+    monkeypatch.setitem(explorers.sys.modules, "google.colab", SimpleNamespace())
+    painter = Painter(Knobs(40), pace=0.001)
+    assert live.run(painter.start, painter.knobs, "grey").result().iteration == 40
+    assert shown[-1].metadata == {"alt": "grey"} and len(shown) > 2
+
+    def interrupted() -> Iterator[Step]:
+        yield Step(1, torch.full((1, 3, 8, 8), 0.5), {"loss": 1.0})
+        raise KeyboardInterrupt
+
+    run = live.run(interrupted, Knobs(9), "grey")
+    assert run.state == "stopped" and run.result().iteration == 1
+    assert Image.open(io.BytesIO(shown[-1].data)).format == "PNG"
+
+
+def test_saving_a_picture_and_how_it_grew(shown, tmp_path):
+    painter = Painter(Knobs(30))
+
+    async def watch():
+        run = live.run(painter.start, painter.knobs, "grey", key="my-run")
+        await run
+        run.buttons["Save picture"].click()
+        assert "my-run.png" in run.saved.value
+        run.buttons["Animation"].click()
+        assert "my-run.webp" in run.saved.value
+        assert run.save("grown.gif") == run.save("grown.gif")
+        with pytest.raises(images.ImageError, match="ends in '.txt'"):
+            run.save("grown.txt")
+        run.key = "no/such/folder"
+        run.buttons["Save picture"].click()
+        assert "not saved" in run.saved.value
+
+    asyncio.run(watch())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["grown.gif", "my-run.png", "my-run.webp"]
+    assert images.load(tmp_path / "my-run.png").shape == (1, 3, 8, 8)
+    for name in ("grown.gif", "my-run.webp"):
+        with Image.open(tmp_path / name) as animation:
+            assert animation.n_frames > 2, name
+
+
+def test_the_animation_is_thinned_out_instead_of_growing(shown, monkeypatch):
+    monkeypatch.setattr(live, "KEPT_FRAMES", 8)
+    run = live.Run(lambda: iter(()), Knobs(), {}, "a", "grey", 3, live.sheet)
+    for i in range(100):
+        run._keep(bytes([i]))
+    assert len(run._frames) <= 8 and run._frames[0] == b"\x00"
+    gaps = {b[0] - a[0] for a, b in zip(run._frames, run._frames[1:], strict=False)}
+    assert gaps == {16}
+
+
+def test_several_images_are_shown_side_by_side():
+    step = Step(1, torch.rand(3, 3, 10, 12), {})
+    assert live.sheet(step).shape == (1, 3, 14, 44)
+
+
+def test_a_comm_that_would_answer_late_is_freed():
+    widget = SimpleNamespace(comm=SimpleNamespace(_reply_subshell_id="x", other=1))
+    live.answer_at_once(widget)
+    assert vars(widget.comm) == {"other": 1}
+    live.answer_at_once(SimpleNamespace(comm=None))
+
+
+def test_a_control_without_a_knob_is_a_mistake():
+    with pytest.raises(ValueError, match="control 'sped' turns nothing: the knobs are steps, speed"):
+        live.run(lambda: iter(()), Knobs(), "grey", sped=ipywidgets.FloatSlider())
