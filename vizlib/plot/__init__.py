@@ -5,9 +5,11 @@ Every function returns a matplotlib `Figure`; `show` puts it into a notebook wit
 
 from vizlib.plot.base import mosaic, show, to_png
 from vizlib.plot.charts import bars, curves, histograms, predictions
-from vizlib.plot.guided import around_grey, gradients, number_grids
+from vizlib.plot.guided import around_grey, gradients, patch_rows, signed_grids
 from vizlib.plot.heat import enlarge, overlay, overlays
 from vizlib.plot.neighbours import Found, found, found_in
+from vizlib.plot.patches import patch_grid, spotlight
+from vizlib.plot.saliency import cut_out, map_rows, maps
 from vizlib.plot.scatter import free_map, grid_map, scatter, zoomed
 from vizlib.plot.tiles import channel_grid, filter_grid, image_grid, row
 
@@ -17,6 +19,7 @@ __all__ = [
     "bars",
     "channel_grid",
     "curves",
+    "cut_out",
     "enlarge",
     "filter_grid",
     "found",
@@ -26,14 +29,19 @@ __all__ = [
     "grid_map",
     "histograms",
     "image_grid",
+    "map_rows",
+    "maps",
     "mosaic",
-    "number_grids",
     "overlay",
     "overlays",
+    "patch_grid",
+    "patch_rows",
     "predictions",
     "row",
     "scatter",
     "show",
+    "signed_grids",
+    "spotlight",
     "to_png",
     "zoomed",
 ]

@@ -1,0 +1,257 @@
+"""Gradients of one neuron: which neuron is meant, what is left behind, and the numbers behind the pictures."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from vizlib import hooks, images, models, plot
+from vizlib.analysis import guided
+from vizlib.receptive_field import receptive_field
+
+RULES = list(hooks.RELU_RULES)
+
+
+@pytest.fixture(scope="module")
+def net() -> models.Network:
+    return models.load("minivgg", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def photos() -> Tensor:
+    return torch.cat([images.prepare(images.load(name), 80) for name in ("chelsea", "coffee", "flower")])
+
+
+# --- which neuron ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("cell", ["strongest", "sum", (2, 3), [(0, 0), (4, 1), (2, 2)]])
+def test_a_batch_gives_what_each_image_gives_alone(net, photos, cell, rule):
+    channels = [20, 7, 149]
+    together = guided.gradient(net, photos, "relu6", channels, cell, rule)
+    assert together.shape == photos.shape
+    for i, channel in enumerate(channels):
+        one = cell[i] if isinstance(cell, list) else cell
+        alone = guided.gradient(net, photos[i : i + 1], "relu6", channel, one, rule)
+        torch.testing.assert_close(together[i : i + 1], alone, rtol=1e-4, atol=1e-6)
+
+
+def test_the_strongest_cell_is_where_the_map_has_its_maximum(net, photos):
+    maps = hooks.read(net, photos, ["conv5"])["conv5"][:, 11]
+    cells = guided.strongest_cells(net, photos, "conv5", 11)
+    assert [maps[i, row, column] for i, (row, column) in enumerate(cells)] == list(maps.amax((1, 2)))
+    named = guided.gradient(net, photos, "conv5", 11, cells)
+    assert torch.equal(named, guided.gradient(net, photos, "conv5", 11, "strongest"))
+    assert not torch.equal(named, guided.gradient(net, photos, "conv5", 11, (0, 0)))
+
+
+def test_plain_gradients_of_the_cells_add_up_to_that_of_the_map(net, photos):
+    size = hooks.read(net, photos, ["conv7"])["conv7"].shape[2:]
+    cells = [(row, column) for row in range(size[0]) for column in range(size[1])]
+    total = sum(guided.gradient(net, photos, "conv7", 3, cell, "backprop") for cell in cells)
+    torch.testing.assert_close(guided.gradient(net, photos, "conv7", 3, "sum", "backprop"), total, atol=1e-5, rtol=1e-4)
+
+
+def test_a_layer_of_plain_numbers_is_one_cell_and_none_means_the_logits(net, photos):
+    by_name = guided.gradient(net, photos, "fc8", 5, (0, 0))
+    assert by_name.abs().max() > 0
+    assert torch.equal(by_name, guided.gradient(net, photos, None, torch.tensor(5)))
+
+
+def test_the_rule_holds_for_the_neurons_own_relu(net, photos):
+    """A neuron that does not fire: its gradient is zero by backprop and guided, but deconvnet never asks."""
+    maps = hooks.read(net, photos[:1], ["relu6"])["relu6"][0]
+    channel, row, column = (maps == 0).nonzero()[0].tolist()
+    sizes = {r: guided.gradient(net, photos[:1], "relu6", channel, (row, column), r).abs().max() for r in RULES}
+    assert sizes["backprop"] == sizes["guided"] == 0 < sizes["deconvnet"]
+
+
+def test_a_rule_of_ones_own(net, photos):
+    named = guided.gradient(net, photos, "conv5", 0, rule="guided")
+    own = guided.gradient(net, photos, "conv5", 0, rule=lambda gradient, x: gradient.clamp(min=0) * (x > 0))
+    assert torch.equal(named, own)
+    assert guided.gradient(net, photos, "conv5", 0, rule=lambda gradient, x: gradient * 0).abs().max() == 0
+
+
+def test_nothing_is_left_behind(net, photos):
+    def state() -> list:
+        return [(len(m._forward_hooks), len(m._forward_pre_hooks), m.training) for m in net.modules()]
+
+    before, logits, image = state(), net(photos), photos.clone()
+    with torch.no_grad():
+        guided.gradient(net, image, "relu5", 0)
+        assert not torch.is_grad_enabled()
+    with pytest.raises(ValueError):
+        guided.gradient(net, image, "relu5", 999)
+    assert state() == before and torch.equal(net(photos), logits)
+    assert torch.equal(image, photos) and not image.requires_grad and image.grad is None
+    assert all(parameter.grad is None for parameter in net.parameters())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (("relu9", 0), LookupError, "layer 'relu9' is not in minivgg"),
+        (("relu6", 256), ValueError, "channel = 256: this layer has the channels 0 … 255"),
+        (("relu6", -1), ValueError, "channel = -1: this layer has"),
+        (("relu6", 1.5), ValueError, "channel = 1.5: expected one index, or one for each of the 3 images"),
+        (("relu6", [1, 2]), ValueError, r"channel = \[1, 2\]: expected one index, or one for each of the 3"),
+        (("relu6", 0, (10, 0)), ValueError, r"cell = \(10, 0\): this layer's maps have 10 rows and 10 columns"),
+        (("relu6", 0, (0, -1)), ValueError, r"cell = \(0, -1\): this layer's maps have"),
+        (("relu6", 0, "weakest"), ValueError, "cell = 'weakest': expected .row, column., .* 'strongest', 'sum'"),
+        (("relu6", 0, 3), ValueError, "cell = 3: expected .row, column."),
+        (("relu6", 0, [(0, 0), (1, 1)]), ValueError, "one for each of the 3 images"),
+        (("relu6", 0, (0, 0), "guide"), LookupError, "ReLU rule 'guide' is unknown; choose backprop"),
+    ],
+)
+def test_bad_arguments(net, photos, arguments, error, message):
+    with pytest.raises(error, match=message):
+        guided.gradient(net, photos, *arguments)
+
+
+def test_a_layer_that_gives_neither_maps_nor_numbers():
+    class Tokens(torch.nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.flatten(2)
+
+    net = models.wrap(torch.nn.Sequential(Tokens()), name="tokens")
+    with pytest.raises(ValueError, match=r"layer '0' gives shape \(1, 3, 64\), expected \(N, C, h, w\) or \(N, C\)"):
+        guided.gradient(net, torch.rand(1, 3, 8, 8), "0", 0)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(
+    ("name", "layer"), [("minivgg", "conv5"), ("squeezenet1_1", "fire3"), ("resnet18", "layer1.1")]
+)
+def test_all_energy_lies_in_the_receptive_field(name, layer, rule):
+    """Not nearly all: a pixel outside has a gradient of exactly zero."""
+    network = models.load(name, device="cpu", weights="trained" if name == "minivgg" else "untrained")
+    image = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    row, column = guided.strongest_cells(network, image, layer, 3)[0].tolist()
+    box = receptive_field(network, layer, (row, column), 96, channel=3)
+    assert (box.height, box.width) != (96, 96)
+    gradient = guided.gradient(network, image, layer, 3, (row, column), rule)
+    assert guided.energy_inside(gradient, box).item() == pytest.approx(1, abs=1e-6)
+    box.of(gradient).zero_()
+    assert not gradient.any()
+
+
+# --- numbers --------------------------------------------------------------------------------------------------------
+
+
+def test_energy_inside_a_box():
+    gradient = torch.zeros(2, 3, 6, 8)
+    gradient[0, 1, 2, 3], gradient[0, 0, 5, 7] = 3.0, -4.0
+    assert guided.energy_inside(gradient, (0, 4, 0, 5)).tolist() == pytest.approx([9 / 25, 0])
+    assert guided.energy_inside(gradient, (0, 6, 0, 8)).tolist() == [1, 0]  # the second has no energy at all
+
+
+def test_concentration_counts_pixels():
+    gradient = torch.zeros(3, 3, 10, 10)
+    gradient[0, 2, 4, 4] = -5.0  # everything in one pixel of a hundred
+    gradient[1] = 1.0
+    assert guided.concentration(gradient).tolist() == pytest.approx([0.01, 0.9, 0])
+    assert guided.concentration(gradient, 0.25).tolist() == pytest.approx([0.01, 0.25, 0])
+    for share in (0, 1.1):
+        with pytest.raises(ValueError, match=f"share = {share}: expected more than 0 and at most 1"):
+            guided.concentration(gradient, share)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), factor=st.floats(0.01, 100), share=st.floats(0.05, 1))
+def test_numbers_do_not_depend_on_strength_or_order(seed, factor, share):
+    generator = torch.Generator().manual_seed(seed)
+    gradient = torch.randn(2, 3, 7, 9, generator=generator) ** 3
+    counted = guided.concentration(gradient, share)
+    assert ((counted > 0) & (counted <= 1)).all()
+    torch.testing.assert_close(guided.concentration(factor * gradient.flip(3), share), counted, atol=1 / 63, rtol=0)
+    assert (guided.concentration(gradient, share / 2) <= counted).all()
+    torch.testing.assert_close(guided.agreement(gradient, factor * gradient), torch.ones(2), atol=1e-5, rtol=0)
+    torch.testing.assert_close(guided.agreement(gradient, -gradient), -torch.ones(2), atol=1e-5, rtol=0)
+    parts = [(0, 7, 0, 4), (0, 3, 4, 9), (3, 7, 4, 9)]
+    whole = sum(guided.energy_inside(gradient, part) for part in parts)
+    torch.testing.assert_close(whole, torch.ones(2), atol=1e-5, rtol=0)
+
+
+def test_agreement_is_the_cosine_and_zero_for_a_gradient_of_zeros():
+    first, second = torch.zeros(2, 3, 4, 4), torch.zeros(2, 3, 4, 4)
+    first[0, 0, 0, 0] = second[0, 0, 0, 0] = second[0, 1, 1, 1] = 2.0
+    assert guided.agreement(first, second).tolist() == pytest.approx([0.5**0.5, 0])
+    with pytest.raises(ValueError, match=r"got \(2, 3, 4, 4\) and \(1, 3, 4, 4\)"):
+        guided.agreement(first, first[:1])
+
+
+def test_guided_backprop_hardly_tells_classes_apart(net, photos):
+    """What the notebook says of it: the maps of the most and the least probable class are nearly the same picture."""
+    order = net(photos).argsort(1)
+    ends = [order[:, -1], order[:, 0]]
+    agreement = {r: guided.agreement(*(guided.gradient(net, photos, None, c, rule=r) for c in ends)) for r in RULES}
+    assert agreement["guided"].min() > 0.7
+    assert agreement["backprop"].max() < 0.3
+
+
+# --- pictures -------------------------------------------------------------------------------------------------------
+
+
+def test_around_grey_keeps_signs_and_scales_each_picture_by_itself():
+    gradient = torch.zeros(3, 3, 4, 4)
+    gradient[0, 0, 1, 2], gradient[0, 2, 3, 3] = 2.0, -1.0
+    gradient[1] = 1000 * gradient[0]
+    pictures = plot.around_grey(gradient, quantile=1)
+    assert pictures[0, 0, 1, 2] == 1 and pictures[0, 2, 3, 3] == 0.25 and pictures[0, 1, 0, 0] == 0.5
+    torch.testing.assert_close(pictures[1], pictures[0])
+    assert (pictures[2] == 0.5).all()
+    for bad in ({"quantile": 0}, {"gradients": gradient[0]}):
+        with pytest.raises(ValueError, match=r"expected gradients \(N, 3, H, W\) and a quantile in \(0, 1\]"):
+            plot.around_grey(**{"gradients": gradient, **bad})
+
+
+def test_an_outlier_does_not_make_the_picture_grey():
+    gradient = torch.linspace(-1, 1, 3 * 50 * 50).view(1, 3, 50, 50)
+    gradient[0, 0, 0, 0] = 1e6
+    assert plot.around_grey(gradient).std() > 0.2
+
+
+def test_gradients_stand_beside_their_image_with_the_receptive_field_framed_and_enlarged():
+    image, gradient = torch.rand(1, 3, 6, 8), torch.randn(1, 3, 6, 8)
+    by_title = {"plain": gradient, "guided": gradient.clamp(min=0)}
+    figure = plot.gradients(image, by_title, "a neuron", (1, 4, 2, 7))
+    assert [axes.get_title() for axes in figure.axes] == ["the image", "plain", "guided", "", "", ""]
+    shown = [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
+    np.testing.assert_allclose(shown[0], image[0].permute(1, 2, 0))
+    np.testing.assert_allclose(shown[1], plot.around_grey(gradient)[0].permute(1, 2, 0))
+    for whole, close, axes in zip(shown[:3], shown[3:], figure.axes[:3], strict=True):
+        assert np.array_equal(close, whole[1:4, 2:7])
+        assert axes.patches[0].get_bbox().bounds == (1.5, 0.5, 5, 3)
+    assert len(plot.gradients(image, by_title).axes) == 3
+
+
+def test_small_signed_grids_show_every_number():
+    figure = plot.signed_grids({"in": torch.tensor([[1.0, -2.5]]), "out": torch.tensor([[1.0, -0.0]])}, columns=2)
+    assert [[text.get_text() for text in axes.texts] for axes in figure.axes] == [["1", "-2.5"], ["1", "0"]]
+    assert [axes.get_title() for axes in figure.axes] == ["in", "out"]
+
+
+def test_large_signed_grids_are_colours_around_zero():
+    figure = plot.signed_grids({"map": torch.linspace(-1, 3, 81).view(9, 9)})
+    axes, colour_bar = figure.axes
+    assert not axes.texts
+    assert axes.images[0].get_clim() == (-3, 3)
+    assert [label.get_text() for label in colour_bar.get_xticklabels()] == ["-3", "0", "3"]
+
+
+def test_patches_stand_above_what_belongs_to_them():
+    small, large, below = torch.zeros(1, 3, 2, 4), torch.rand(3, 4, 4), torch.full((3, 4, 4), 0.5)
+    figure = plot.patch_rows({"channel 7": ([small, large], [below, below]), "channel 8": ([small], [small])}, "both")
+    first, second = (np.asarray(axes.images[0].get_array()) for axes in figure.axes)
+    assert first.shape == (4 + 1 + 4, 4 + 1 + 4, 3)
+    assert (first[0] == np.concatenate([np.ones((5, 3)), large[:, 0].T])).all()  # the small one has white above it
+    assert (first[1:3, :4] == 0).all() and (first[5:, :4] == 0.5).all()
+    assert second.shape == (2 + 1 + 2, 4, 3)
+    assert [axes.get_title() for axes in figure.axes] == ["channel 7", "channel 8"]
+    for bad in ({}, {"one": ([small], [])}, {"none": ([], [])}):
+        with pytest.raises(ValueError, match="at least one, each with as many pictures below as patches above"):
+            plot.patch_rows(bad)
