@@ -56,6 +56,24 @@ def test_a_run_is_kept_until_anything_changes(blobs, monkeypatch, cache):
     assert torch.equal(embedding.tsne(rows, 10), plane)
 
 
+@pytest.mark.parametrize("scale", [1e-25, 1e25])
+@pytest.mark.parametrize("start", ["pca", "random"])
+def test_tsne_does_not_mind_the_scale(blobs, scale, start):
+    rows, labels = blobs
+    plane = embedding.tsne(rows * scale, 10, start=start, cached=False)
+    assert plane.isfinite().all() and embedding.neighbour_accuracy(plane, labels) == 1
+
+
+def test_tsne_begins_wide_rows_with_their_principal_components(blobs, monkeypatch):
+    rows, labels = blobs
+    wide = torch.cat([rows, torch.zeros(90, 200)], 1)
+    seen = []
+    fit_transform = embedding.TSNE.fit_transform
+    monkeypatch.setattr(embedding.TSNE, "fit_transform", lambda self, x: seen.append(x.shape) or fit_transform(self, x))
+    assert embedding.neighbour_accuracy(embedding.tsne(wide, 10, cached=False), labels) == 1
+    assert seen == [(90, embedding.WIDE)]
+
+
 def test_neighbour_accuracy_by_hand():
     points, labels = torch.tensor([[0.0], [1], [2], [10], [11], [12]]), torch.tensor([0, 0, 0, 1, 1, 0])
     assert embedding.neighbour_accuracy(points, labels, k=1) == pytest.approx(5 / 6)  # 12 is next to 11
@@ -109,6 +127,23 @@ def test_points_on_a_grid_stay_where_they_are():
     assert torch.equal(embedding.snap_to_grid(cells[order].flip(1).float(), 4), cells[order])
 
 
+@given(seed=st.integers(0, 50), n=st.integers(2, 30))
+@settings(deadline=None, max_examples=30)
+def test_the_grid_is_never_worse_than_a_greedy_choice(seed, n):
+    points = torch.rand(n, 2, generator=torch.Generator().manual_seed(seed))
+    columns = int(np.ceil(np.sqrt(n)))
+    rows = -(-n // columns)
+    unit = (points - points.amin(0)) / (points.amax(0) - points.amin(0)).clamp(min=1e-12)
+    places = unit.flip(1) * torch.tensor([rows - 1.0, columns - 1.0]).clamp(min=1)
+    free = {(float(r), float(c)) for r in range(rows) for c in range(columns)}
+    greedy = 0.0
+    for place in places:
+        nearest = min(free, key=lambda cell, place=place: ((place - torch.tensor(cell)) ** 2).sum().item())
+        free.remove(nearest)
+        greedy += ((place - torch.tensor(nearest)) ** 2).sum().item()
+    assert (places - embedding.snap_to_grid(points)).square().sum() <= greedy + 1e-4
+
+
 def test_the_maps_hold_every_thumbnail():
     thumbnails = np.stack([np.full((4, 4, 3), 20 * i, np.uint8) for i in range(6)])
     cells = torch.tensor([[0, 0], [1, 2], [0, 2], [1, 0], [0, 1], [1, 1]])
@@ -116,9 +151,26 @@ def test_the_maps_hold_every_thumbnail():
     assert grid.shape == (8, 12, 3) and grid[5, 9, 0] == 20 and grid[0, 9, 0] == 40
     free = plot.free_map(thumbnails[:2], torch.tensor([[0.0, 0.0], [1.0, 2.0]]), side=40)
     assert free[38, 1, 0] == 0 and free[1, 38, 0] == 20 and free[20, 20, 0] == 255  # the second is up on the right
+    assert np.array_equal(free, plot.free_map(thumbnails[:2], torch.tensor([[0.0, 0.0], [5.0, 5.0]]), side=40))
     figure = plot.zoomed(grid, 2, x=1, y=0)
     assert figure.axes[0].images[0].get_array().shape == (4, 6, 3)
     assert np.array_equal(figure.axes[0].images[0].get_array(), grid[:4, 6:])
+
+
+def test_a_large_map_is_shrunk_to_what_is_shown():
+    canvas = np.zeros((3000, 1500, 3), np.uint8)
+    canvas[:1500] = 200
+    picture = plot.zoomed(canvas).axes[0].images[0].get_array()
+    assert picture.shape == (1500, 750, 3) and picture[:700].min() == 200 and picture[800:].max() == 0
+
+
+def test_a_scatter_has_one_scale_and_names_every_class():
+    points = torch.tensor([[0.0, 0], [10, 0], [10, 1]])
+    figure = plot.scatter({"left": points, "right": points}, torch.tensor([0, 1, 1]), ["cat", "dog"], "both")
+    assert [axes.get_title() for axes in figure.axes] == ["left", "right"]
+    for axes in figure.axes:
+        assert axes.get_aspect() == 1 and [text.get_text() for text in axes.texts] == ["cat", "dog"]
+        assert axes.texts[1].get_position() == (10, 0.5)
 
 
 def test_a_map_is_saved_whole_or_the_reason_is_said(tmp_path):
@@ -141,7 +193,21 @@ def test_a_map_is_saved_whole_or_the_reason_is_said(tmp_path):
         (lambda: embedding.pca(torch.rand(5, 3) / 0, 1), "a NaN or an infinity"),
         (lambda: embedding.tsne(torch.rand(9, 3), 9), "perplexity = 9: expected 1 up to the number of rows, 9"),
         (lambda: embedding.tsne(torch.rand(9, 3), 2, start="zero"), "start is 'zero', expected 'pca' or 'random'"),
+        (lambda: embedding.tsne(torch.rand(9, 1), 2), "at least 2 numbers, got 1; use start='random'"),
+        (lambda: embedding.tsne(torch.ones(9, 3), 2), "all 9 rows are the same"),  # scikit-learn's would crash
+        (lambda: embedding.pca(torch.ones(9, 3)), "all 9 rows are the same"),
+        (lambda: embedding.affinities(torch.rand(9, 3), 9), "perplexity = 9"),
+        (lambda: embedding.divergence(torch.rand(3, 3), torch.rand(4, 2)), r"p: expected \(4, 4\)"),
+        (lambda: embedding.trustworthiness(torch.rand(9, 3), torch.rand(9, 2)), "9 points, 9 rows and k = 5"),
+        (lambda: embedding.neighbour_accuracy(torch.rand(9, 2), torch.zeros(8)), r"labels of shape \(8,\) and k = 5"),
+        (lambda: embedding.neighbour_accuracy(torch.rand(9, 2), torch.zeros(9), 9), "k from 1 to 8"),
         (lambda: embedding.snap_to_grid(torch.rand(0, 2)), "at least one point"),
+        (lambda: embedding.snap_to_grid(torch.rand(4, 2) / 0), "a NaN or an infinity"),
+        (lambda: embedding.snap_to_grid(torch.rand(4, 2), 0), "columns = 0: expected at least 1"),
+        (lambda: plot.scatter({}, torch.zeros(3), ["a"]), "planes: expected at least one"),
+        (lambda: plot.scatter({"a": torch.rand(3, 2)}, torch.zeros(4), ["a"]), r"each \(4, 2\).*got \[\(3, 2\)\]"),
+        (lambda: plot.grid_map(np.zeros((2, 4, 4, 3)), torch.zeros(1, 2)), r"cells \(N, 2\)"),
+        (lambda: plot.free_map(np.zeros((2, 9, 9, 3)), torch.rand(2, 2), 8), "side = 8: expected at least .* 9 pixels"),
         (lambda: plot.zoomed(np.zeros((4, 4, 3)), 0.5), "zoom = 0.5"),
         (lambda: plot.zoomed(np.zeros((4, 4, 3)), 2, x=1.2), "x = 1.2"),
     ],

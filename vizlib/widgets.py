@@ -259,7 +259,7 @@ class SaveButton(W.HBox):
         """Write the file: whole, or not at all."""
         try:
             image = images.load(self._make())
-            path = images.save(image, self._path)
+            path = images.save(image, self._path).resolve()
             size = "x".join(str(side) for side in reversed(image.shape[2:]))
             self.message.value = f"{html.escape(str(path))}: {size} pixels, {path.stat().st_size / 1e6:.1f} MB"
         except (images.ImageError, OSError) as error:

@@ -6,7 +6,7 @@ from scipy.spatial.distance import squareform
 from sklearn.manifold import TSNE
 from sklearn.manifold._t_sne import _joint_probabilities
 
-from vizlib import galleries
+from vizlib import features, galleries, models
 from vizlib.analysis import embedding
 
 
@@ -39,3 +39,17 @@ def test_divergence_is_what_scikit_learn_reports_for_its_layout(rows):
     assert embedding.divergence(embedding.affinities(rows[:200], 20), plane) == pytest.approx(
         run.kl_divergence_, rel=1e-3
     )
+
+
+def test_early_layers_lose_the_digits_by_averaging_over_positions():
+    digits, net = galleries.digits().subset(range(0, 1797, 5)), models.load("minivgg")
+
+    def right(layer: str | None, pool: bool) -> float:
+        values = features.features(net, digits, layer, pool=pool, cached=False).values
+        return embedding.neighbour_accuracy(values, digits.labels)
+
+    early, early_in_place, late = right("relu2", True), right("relu2", False), right(None, True)
+    pixels = embedding.neighbour_accuracy(digits.batch(range(len(digits)), 8)[:, 0].flatten(1), digits.labels)
+    print(f"right: relu2 averaged {early:.3f}, in place {early_in_place:.3f}; last {late:.3f}; pixels {pixels:.3f}")
+    assert early + 0.15 < late < pixels
+    assert early_in_place > late - 0.01

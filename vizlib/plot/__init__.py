@@ -8,6 +8,7 @@ from vizlib.plot.charts import bars, curves, histograms, predictions
 from vizlib.plot.guided import around_grey, gradients, patch_rows, signed_grids
 from vizlib.plot.heat import enlarge, overlay, overlays
 from vizlib.plot.neighbours import Found, found, found_in
+from vizlib.plot.occlusion import drop_map, drop_maps, window_growth
 from vizlib.plot.patches import patch_grid, spotlight
 from vizlib.plot.saliency import cut_out, map_rows, maps
 from vizlib.plot.scatter import free_map, grid_map, scatter, zoomed
@@ -20,6 +21,8 @@ __all__ = [
     "channel_grid",
     "curves",
     "cut_out",
+    "drop_map",
+    "drop_maps",
     "enlarge",
     "filter_grid",
     "found",
@@ -43,5 +46,6 @@ __all__ = [
     "signed_grids",
     "spotlight",
     "to_png",
+    "window_growth",
     "zoomed",
 ]

@@ -16,14 +16,14 @@ GAP = 1  # pixels between the tiles of a mosaic
 
 
 def to_png(figure: Figure, palette: bool = False) -> bytes:
-    """The figure as PNG; with `palette` in 256 colours, a quarter of the size."""
+    """The figure as PNG: quickly packed, or with `palette` in 256 colours and a quarter of the size."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     picture = PIL.Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     buffer = io.BytesIO()
     if palette:
         picture = picture.quantize(256, PIL.Image.Quantize.FASTOCTREE)
-    picture.save(buffer, "png", optimize=palette)
+    picture.save(buffer, "png", **({"optimize": True} if palette else {"compress_level": 1}))
     return buffer.getvalue()
 
 

@@ -99,5 +99,6 @@ def curves(
     axes.set_ylabel(label, fontsize=9)
     axes.set_title(title, fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=9, frameon=False)
+    beside = {"loc": "center left", "bbox_to_anchor": (1, 0.5)} if len(values) > 4 else {}  # many would hide the lines
+    axes.legend(fontsize=9, frameon=False, **beside)
     return figure
