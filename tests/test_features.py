@@ -88,6 +88,24 @@ def test_it_is_computed_once_and_again_when_anything_matters(net, gallery, count
     assert sum(counter) == len(gallery)
 
 
+@pytest.mark.parametrize("name", ["squeezenet1_1", "resnet18", "mobilenet_v3_small"])
+def test_networks_with_1x1_convolutions_and_batch_norm_are_kept_too(name, counter):
+    net = models.load(name, weights="untrained", device="cpu")
+    one = galleries.stack(torch.rand(2, 3, 64, 64), [0, 0], ["a"])
+    first = features.features(net, one, side=64).values
+    assert torch.equal(features.features(net, one, side=64).values, first) and sum(counter) == 2
+    next(net.parameters()).data[0, 0, 0, 0] += 1
+    features.features(net, one, side=64)
+    assert sum(counter) == 4, "one changed number is another network"
+
+
+def test_pixels_are_kept_once_for_all_networks(net, gallery, cache):
+    features.features(net, gallery, "pixels", side=8)
+    files = {path.name for path in cache.rglob("*.npy")}
+    features.features(models.load("minivgg", weights="untrained", device="cpu"), gallery, "pixels", side=8)
+    assert {path.name for path in cache.rglob("*.npy")} == files and len(files) == 3
+
+
 def test_what_was_done_before_a_stop_is_kept(net, gallery, counter):
     run = extracting(net, gallery, "relu7")
     first = next(run)

@@ -148,6 +148,38 @@ def test_files_that_cannot_be_read_are_listed_and_skipped(album, monkeypatch):
     assert "90,300 pixels, more than 90,000" in gallery.skipped[2]
 
 
+def test_a_folder_is_found_again_from_elsewhere(album, monkeypatch, tmp_path):
+    monkeypatch.chdir(album)
+    gallery = galleries.folder(".")
+    assert gallery.name == "album" and "album" in gallery.names
+    monkeypatch.chdir(tmp_path)
+    assert pickle.loads(pickle.dumps(gallery)).image(0).shape == (1, 3, 30, 40)
+
+
+def test_what_passes_the_look_at_a_folder_can_be_loaded(album):
+    numbers = np.linspace(0, 3, 40 * 50, dtype=np.float32).reshape(40, 50)
+    Image.fromarray(numbers).save(album / "float.tif")
+    Image.fromarray((numbers * 1e8).astype(np.int32)).save(album / "int.tif")
+    Image.fromarray((numbers * 20_000).astype(np.uint16)).save(album / "grey16.png")
+    Image.new("CMYK", (50, 40)).save(album / "print.jpg")
+    gallery = galleries.folder(album)
+    assert [line.split(":")[0] for line in gallery.skipped] == ["float.tif", "int.tif"]
+    assert gallery.batch(range(len(gallery)), 8).shape == (6, 3, 8, 8)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_bomb_is_skipped_without_a_warning(album):
+    Image.new("1", (9000, 11000)).save(album / "bomb.png")
+    assert galleries.folder(album).skipped == ("bomb.png: 99,000,000 pixels, more than 40,000,000",)
+
+
+def test_galleries_can_be_compared_and_used_as_keys(album):
+    pictures = torch.rand(2, 3, 4, 4)
+    one, other = (galleries.stack(pictures.clone(), [0, 0], ["a"]) for _ in range(2))
+    assert one != other and one == one and len({one, other}) == 2
+    assert galleries.folder(album) == galleries.folder(album)
+
+
 def test_a_folder_without_a_photo_is_an_error(tmp_path):
     with pytest.raises(images.ImageError, match="there is no image in .*put photos"):
         galleries.folder(tmp_path)

@@ -4,9 +4,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 
 from vizlib import plot
 from vizlib.analysis import neighbours
+from vizlib.plot import neighbours as found
 
 POINTS = torch.tensor([[0.0, 0], [1, 0], [0, 2], [5, 5]])
 
@@ -42,6 +45,11 @@ def test_precision_counts_equal_labels_and_never_the_query():
     assert neighbours.precision_at_k(values, torch.arange(4), k=3) == 0
 
 
+def test_large_numbers_are_finite_although_their_sum_is_not():
+    values = torch.tensor([[3e38, 3e38], [0.0, 0.0]])
+    assert neighbours.nearest(values, torch.zeros(1, 2), 1).indices.tolist() == [[1]]
+
+
 def test_shift_moves_right_and_repeats_the_edge():
     image = torch.arange(12.0).reshape(1, 1, 2, 6).repeat(1, 3, 1, 1)
     assert neighbours.shift(image, 2)[0, 0].tolist() == [[0, 0, 0, 1, 2, 3], [6, 6, 6, 7, 8, 9]]
@@ -75,5 +83,24 @@ def test_the_figure_frames_what_is_right_and_what_is_wrong():
     image = torch.full((1, 3, 20, 20), 0.5)
     rows = {"by pixels": [plot.Found(image, "cat", True), plot.Found(image, "dog", False), plot.Found(image, "?")]}
     figure = plot.found(image, "cat", rows, "a title")
-    assert [axes.get_title() for axes in figure.axes] == ["cat\nby pixels:", "✓ cat", "✗ dog", "?"]
-    assert [len(axes.patches) for axes in figure.axes] == [0, 1, 1, 0]
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.texts] == ["a title", "cat\nby pixels:", "✓ cat", "✗ dog", "?"]
+    colours = [to_hex(patch.get_edgecolor()) for patch in axes.patches]
+    assert colours == [found.RIGHT, found.WRONG] and len(axes.images) == 4
+    left, right, bottom, top = axes.images[1].get_extent()
+    frame = axes.patches[0].get_bbox()
+    assert (frame.x0, frame.x1, frame.y0, frame.y1) == pytest.approx((left, right, top, bottom))
+
+
+@pytest.mark.parametrize("count", [1, 5, 8])
+def test_the_figure_keeps_every_image_in_its_shape_and_every_name_in_its_column(count):
+    wide, tall = torch.rand(1, 3, 20, 60), torch.rand(1, 3, 60, 20)
+    rows = {"by pixels": [plot.Found(tall, "immunohistochemistry", False)] * count}
+    figure = plot.found(wide, "a very long name of a file.jpeg", rows)
+    FigureCanvasAgg(figure).draw()
+    (axes,) = figure.axes
+    shapes = [abs((b - t) / (r - left)) for left, r, b, t in (image.get_extent() for image in axes.images)]
+    assert shapes == pytest.approx([1 / 3] + [3] * count)
+    boxes = [text.get_window_extent() for text in axes.texts if text.get_text()]
+    assert boxes[0].x0 >= 0 and boxes[-1].x1 <= figure.bbox.width
+    assert all(one.x1 < other.x0 for one, other in zip(boxes, boxes[1:], strict=False)), "names run into each other"

@@ -70,7 +70,8 @@ def extracting(
         raise ValueError(f"gallery {gallery.name!r} is empty: there is nothing to take features of")
     layer, side = layer or last_layer(net), side or net.input_size
     batches = [range(start, min(start + BATCH, len(gallery))) for start in range(0, len(gallery), BATCH)]
-    recipe = f"{_weights_hash(net)} {layer} {side} {pool} {torch.__version__}" if cached else ""
+    made_by = "" if layer == "pixels" or not cached else _weights_hash(net)  # pixels are the same to every network
+    recipe = f"{made_by} {layer} {side} {pool} {torch.__version__}"
     rows, done = None, 0
     with _Reader(gallery, side, workers) as reader:
         paths = [_cache_path(recipe, gallery, batch) if cached else None for batch in batches]
@@ -136,7 +137,8 @@ def _weights_hash(net: nn.Module) -> str:
     digest = hashlib.sha256(repr(net).encode())
     for name, tensor in [*net.state_dict().items(), *net.named_buffers()]:
         digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+        numbers = tensor.detach().cpu().reshape(-1).contiguous()  # in one order, however they lie in memory
+        digest.update(numbers.view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

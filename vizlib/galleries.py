@@ -7,6 +7,7 @@
 """
 
 import hashlib
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ def stack(pictures: Tensor, labels: Sequence[int], names: Sequence[str], name: s
     return Gallery(name, tuple(names), _Stack(pictures), tuple(range(len(pictures))), classes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tensors and arrays have no single answer to ==
 class _Stack:
     pictures: Tensor
 
@@ -215,7 +216,7 @@ def folder(path: str | Path, workers: int = 2) -> Gallery:
     Raises:
         ImageError: Not a folder, or no image in it.
     """
-    root = Path(path).expanduser()
+    root = Path(path).expanduser().resolve()  # a worker may have another working folder
     if not root.is_dir():
         raise images.ImageError(f"{root} is not a folder: give the folder that holds your photos")
     files = [
@@ -223,7 +224,10 @@ def folder(path: str | Path, workers: int = 2) -> Gallery:
         for file in sorted(root.rglob("*"))
         if file.is_file() and not any(part.startswith(".") for part in file.relative_to(root).parts)
     ]
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers) as pool, warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", Image.DecompressionBombWarning
+        )  # MAX_PIXELS is stricter, and says so in `skipped`
         faults = list(pool.map(_fault, files))
     good = [file for file, fault in zip(files, faults, strict=True) if fault is None]
     skipped = tuple(fault for fault in faults if fault is not None)
@@ -242,6 +246,8 @@ def _fault(file: Path) -> str | None:
         with Image.open(file) as picture:
             if picture.width * picture.height > images.MAX_PIXELS:
                 return f"{file.name}: {picture.width * picture.height:,} pixels, more than {images.MAX_PIXELS:,}"
+            if picture.mode in ("I", "F"):  # whether their numbers can be used is seen only in full
+                images.load(file)
             picture.draft("RGB", (1, 1))
             picture.load()
     except Exception as error:  # decoders raise nearly anything on damaged files
@@ -300,7 +306,7 @@ def cifar10(split: str = "test") -> Gallery:
     return Gallery(f"cifar10 {split}", tuple(dataset.classes), source, tuple(range(len(classes))), classes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Arrays:
     arrays: np.ndarray
 
