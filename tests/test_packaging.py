@@ -111,11 +111,13 @@ def imports(path: Path) -> Iterator[str]:
             yield node.module.split(".")[0]
 
 
-@pytest.mark.parametrize(("folder", "extra"), [("vizlib", None), ("scripts", "test"), ("tests", "test")])
+@pytest.mark.parametrize(
+    ("folder", "extra"), [("vizlib", None), ("scripts", "test"), ("benchmarks", "test"), ("tests", "test")]
+)
 def test_what_is_imported_is_declared(folder, extra):
     files = list((ROOT / folder).rglob("*.py"))
     assert files
-    own = {path.stem for path in ROOT.rglob("*.py") if ".venv" not in path.parts} | {"vizlib"}
+    own = {path.stem for path in ROOT.rglob("*.py") if ".venv" not in path.parts} | {"vizlib", "benchmarks"}
     imported = {name for file in files for name in imports(file)} - sys.stdlib_module_names - own
     providers = packages_distributions()
     declared = set(pip_list(PROJECT["dependencies"], PROJECT["optional-dependencies"].get(extra, [])))

@@ -234,7 +234,7 @@ def _reason(error: Exception) -> str:
         return f"no connection to the server ({type(error).__name__})"
     if isinstance(error, requests.RequestException):
         return str(error)
-    return "what arrived is not the expected file (its SHA-256 differs; a sign-in page of the network?)"
+    return "what arrived is not the expected file (its checksum differs; a sign-in page of the network?)"
 
 
 # --- weights --------------------------------------------------------------------------------------------------------
