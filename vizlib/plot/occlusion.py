@@ -29,12 +29,24 @@ def drop_map(covered: Tensor, image: Tensor, drop: Tensor, title: str = "", labe
 
 
 def drop_maps(
-    covered: Sequence[Tensor], image: Tensor, drops: Sequence[Tensor], titles: Sequence[str], title: str = ""
+    covered: Sequence[Tensor],
+    image: Tensor,
+    drops: Sequence[Tensor],
+    titles: Sequence[str],
+    title: str = "",
+    columns: int | None = None,
 ) -> Figure:
-    """Several occluders in one row, and below each what it costs, every map on its own scale."""
-    figure = new_figure(WIDTH, 2 * WIDTH / len(drops) + 0.5)
-    above, below = figure.subplots(2, len(drops), squeeze=False)
-    for axes, under, picture, drop, text in zip(above, below, covered, drops, titles, strict=True):
+    """Several occluders in one row, and below each what it costs, every map on its own scale.
+
+    Args:
+        columns: Leave room for so many, if that is more than there are.
+    """
+    columns = columns or len(drops)
+    figure = new_figure(WIDTH, 2 * WIDTH / columns + 0.5)
+    above, below = grid = figure.subplots(2, columns, squeeze=False)
+    for axes in grid.flatten():
+        axes.set_axis_off()
+    for axes, under, picture, drop, text in zip(above, below, covered, drops, titles, strict=False):
         draw_array(axes, to_rgb(picture), text)
         _drop(figure, under, image, drop, "", "", bar=False)
     figure.suptitle(title, fontsize=10)

@@ -1,0 +1,65 @@
+"""Notebook 07 as a person uses it: the method buttons change the map, the cascade's slider takes the network apart."""
+
+import numpy as np
+from notebook_page import NotebookPage
+
+PICTURE = "img.vizlib-picture >> nth={}"
+METHODS, CHEAT, CASCADE = 1, 4, 5  # the explorers' places on the page
+
+
+def assert_changes(notebook: NotebookPage, index: int, act, what: str) -> np.ndarray:
+    """Do `act()` and wait until the `index`-th explorer shows another picture; gives that picture."""
+    before = notebook.pixels(PICTURE.format(index))
+
+    def changed() -> bool:
+        now = notebook.pixels(PICTURE.format(index))
+        return now.shape != before.shape or np.abs(now.astype(int) - before).mean() > 0.5
+
+    act()
+    notebook.until(changed, what, 60)
+    return notebook.pixels(PICTURE.format(index))
+
+
+def column(picture: np.ndarray, number: int, row: int) -> np.ndarray:
+    """The middle of one of the cascade's maps: five columns, two rows below the heads."""
+    height, width = picture.shape[:2]
+    left = round((0.03 + 0.195 * number) * width)
+    top = round(height * (0.22 if row == 0 else 0.62))
+    return picture[top : top + round(0.3 * height), left : left + round(0.17 * width)].astype(int)
+
+
+def test_methods_cheat_and_cascade(open_notebook):
+    notebook = open_notebook("07_saliency")
+    notebook.run_all(300)
+    assert notebook.errors() == []
+    pictures = notebook.page.locator("img.vizlib-picture")
+    notebook.until(lambda: pictures.count() == 6, "six explorers are on the page", 30)
+    for index in range(6):
+        notebook.until(lambda i=index: notebook.pixels(PICTURE.format(i)).shape[1] > 400, "each has drawn", 60)
+
+    def button(toggle: int, name: str) -> None:
+        notebook.page.locator(".widget-toggle-buttons").nth(toggle).get_by_role("button", name=name, exact=True).click()
+
+    fine = notebook.pixels(PICTURE.format(METHODS))
+    blob = assert_changes(notebook, METHODS, lambda: button(0, "Grad-CAM"), "Grad-CAM is drawn")
+    half = blob.shape[1] // 2
+
+    def roughness(picture: np.ndarray) -> float:
+        return np.abs(np.diff(picture[60:, half + 20 :].astype(int), axis=1)).mean()
+
+    assert roughness(blob) < roughness(fine) / 3, "a smooth blob in the place of dots"
+    assert np.array_equal(blob[60:, : half - 20], fine[60:, : half - 20]), "the photo beside it stays"
+
+    assert_changes(notebook, CHEAT, lambda: button(3, "without"), "the picture without its tag is drawn")
+
+    before = notebook.pixels(PICTURE.format(CASCADE))
+    slider = notebook.page.locator(".vizlib-layer .noUi-handle").last
+    slider.focus()
+    after = assert_changes(notebook, CASCADE, lambda: slider.press("ArrowRight"), "one layer more is random")
+    readout = notebook.page.locator(".vizlib-layer .widget-readout").last
+    notebook.until(lambda: readout.inner_text() == "conv5", "the slider says conv5")
+    assert np.abs(column(after, 0, 0) - column(before, 0, 0)).mean() < 1, "the trained network's map stays"
+    changed = [np.abs(column(after, number, 1) - column(before, number, 1)).mean() for number in range(5)]
+    assert changed[0] > 2 * changed[4] > 0, "the gradient's map changes more than guided backprop's"
+    notebook.screenshot("07_saliency", whole=True)
+    assert notebook.errors() == []

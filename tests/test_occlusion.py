@@ -1,0 +1,208 @@
+"""Occlusion maps: where the occluder goes, what it shows, how the map is refined, and what cannot be asked for."""
+
+from itertools import product
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from vizlib import hooks, images, models
+from vizlib.analysis import occlusion
+from vizlib.network import Network
+
+
+@pytest.fixture(scope="module")
+def net() -> Network:
+    return models.load("minivgg", "cpu")
+
+
+@pytest.fixture(scope="module")
+def photo() -> Tensor:
+    return images.prepare(images.load("coffee"), 64)
+
+
+def naive(net: Network, image: Tensor, shows: Tensor, result: occlusion.Map) -> Tensor:
+    """The logits with the occluder at every position, `(h, w, K)`, one forward each."""
+    with torch.inference_mode():
+        logits = [net(occlusion.cover(image, shows, *at))[0] for at in product(result.rows, result.columns)]
+    return torch.stack(logits).unflatten(0, (len(result.rows), len(result.columns)))
+
+
+# --- exactness ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fill", [*occlusion.FILLS, (0.9, 0.2, 0.4)])
+def test_every_fill_gives_the_logits_of_whole_forwards(net, photo, fill):
+    result = occlusion.occlusion(net, photo, "espresso", 17, 11, fill)
+    expected = naive(net, photo, occlusion.shown(net, photo, fill), result)[..., result.target]
+    assert (result.heat - expected).abs().max() < 1e-4
+    assert abs(result.clean - net(photo)[0, result.target].item()) < 1e-4
+    assert result.tried.all() and result.done == result.total == result.heat.numel()
+
+
+@pytest.mark.parametrize(("height", "width", "size", "stride"), [(64, 71, 5, 9), (77, 64, 64, 13), (65, 66, 33, 32)])
+def test_odd_sizes_wide_strides_and_cut_off_occluders(net, height, width, size, stride):
+    image = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+    result = occlusion.occlusion(net, image, 3, size, stride, "black", "probability")
+    expected = naive(net, image, torch.zeros_like(image), result).softmax(-1)[..., 3]
+    assert (result.heat - expected).abs().max() < 1e-5
+
+
+def test_an_image_as_fill(net, photo):
+    other = images.prepare(images.load("chelsea"), 64)
+    result = occlusion.occlusion(net, photo, 3, 64, 1, other)
+    assert result.heat.shape == (1, 1)
+    assert result.heat.item() == pytest.approx(net(other)[0, 3].item(), abs=1e-4)
+
+
+# --- the grid -------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 70))
+def test_positions_reach_the_border_and_stay_inside(length, size, stride):
+    if size > length:
+        with pytest.raises(ValueError, match="larger than the image"):
+            occlusion.positions(length, size, stride)
+        return
+    spans = occlusion.positions(length, size, stride)
+    assert spans[0] == (0, size)
+    assert [first for first, _ in spans] == [i * stride for i in range(len(spans))]
+    assert all(first < end == min(length, first + size) for first, end in spans)
+    assert len(spans) == 1 or spans[-2][1] < length, "one position too many"
+    assert spans[-1][1] == length or spans[-1][0] + stride >= length, "one too few"
+
+
+@given(st.integers(1, 40), st.integers(1, 40))
+def test_coarse_first_takes_every_position_once(height, width):
+    seen = [pair for rows, columns in occlusion._coarse_first(height, width) for pair in product(rows, columns)]
+    assert sorted(seen) == list(product(range(height), range(width)))
+    rows, columns = next(occlusion._coarse_first(height, width))
+    assert len(rows) <= occlusion.COARSEST and len(columns) <= occlusion.COARSEST
+
+
+def test_pixels_average_the_occluders_that_cover_them():
+    heat = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    spans = [(0, 2), (1, 3)]
+    result = occlusion.Map(heat, torch.ones(2, 2, dtype=torch.bool), 5.0, spans, spans, 0)
+    assert torch.equal(result.drop, torch.tensor([[4.0, 3.0], [2.0, 1.0]]))
+    assert torch.equal(result.pixels(), torch.tensor([[4.0, 3.5, 3.0], [3.0, 2.5, 2.0], [2.0, 1.5, 1.0]]))
+    assert result.peak == ((0, 2), (0, 2))
+
+
+def test_pixels_that_no_occluder_covers_are_zero():
+    heat, spans = torch.zeros(1, 2), [(0, 1), (3, 4)]
+    result = occlusion.Map(heat, torch.ones(1, 2, dtype=torch.bool), 1.0, [(0, 1)], spans, 0)
+    assert result.pixels().tolist() == [[1, 0, 0, 1]]
+
+
+# --- refining -------------------------------------------------------------------------------------------------------
+
+
+def test_maps_get_finer_and_each_stays_as_it_was(net, photo):
+    steps = list(occlusion.refining(net, photo, 3, 8, 4))
+    kept = [(step.heat.clone(), step.tried.clone()) for step in steps]
+    counts = [step.done for step in steps]
+    assert counts == sorted(set(counts)) and counts[0] <= 16 and counts[-1] == steps[-1].total == 225
+    last = steps[-1]
+    for step, (heat, tried) in zip(steps, kept, strict=True):
+        assert torch.equal(step.heat, heat) and torch.equal(step.tried, tried)
+        assert torch.equal(step.heat[tried], last.heat[tried]), "a score that is known does not change"
+        assert not step.heat.isnan().any()
+        places = tried.nonzero().float()
+        for i, j in (~tried).nonzero().tolist()[::17]:
+            far = (places - torch.tensor([float(i), float(j)])).norm(dim=1)
+            nearest = places[far == far.min()].long()
+            assert step.heat[i, j] in step.heat[nearest[:, 0], nearest[:, 1]]
+
+
+def test_stopping_keeps_the_map_and_leaves_the_network_as_it_was(net, photo):
+    before = net(photo)
+    weights = {name: value.clone() for name, value in net.state_dict().items()}
+    steps = occlusion.refining(net, photo, 3, 8, 4)
+    first = next(steps)
+    heat = first.heat.clone()
+    steps.close()
+    assert 0 < first.done < first.total and torch.equal(first.heat, heat)
+    assert torch.equal(net(photo), before)
+    assert all(torch.equal(weights[name], value) for name, value in net.state_dict().items())
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())
+    assert not net.training and torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+
+
+def test_the_callers_grad_mode_is_not_changed_between_steps(net, photo):
+    for _ in occlusion.refining(net, photo, 3, 32, 16):
+        assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+
+
+def test_noise_is_the_same_for_the_same_seed(net, photo):
+    shows = [occlusion.shown(net, photo, "noise", seed) for seed in (1, 1, 2)]
+    assert torch.equal(shows[0], shows[1]) and not torch.equal(shows[0], shows[2])
+
+
+def test_what_the_occluder_shows(net, photo):
+    assert net.normalise(occlusion.shown(net, photo, "mean")).abs().max() < 1e-6
+    assert occlusion.shown(net, photo, "grey").unique().tolist() == [0.5]
+    assert occlusion.shown(net, photo, "black").unique().tolist() == [0]
+    blurred = occlusion.shown(net, photo, "blur")
+    assert blurred.shape == photo.shape and blurred.std() < photo.std()
+    assert blurred.mean().item() == pytest.approx(photo.mean().item(), abs=0.03)
+
+
+# --- numbers --------------------------------------------------------------------------------------------------------
+
+
+def test_deletion_covers_more_and_more(net, photo):
+    result, shows = occlusion.occlusion(net, photo, 3, 32, 32), occlusion.shown(net, photo, "black")
+    curve = occlusion.deletion(net, photo, result, range(result.total), shows)
+    assert curve.shape == (5,)
+    ends = [net(image).softmax(1)[0, 3].item() for image in (photo, torch.zeros_like(photo))]
+    assert curve[[0, -1]].tolist() == pytest.approx(ends, abs=1e-6)
+
+
+def test_growth_holds_every_change(net, photo):
+    rows, columns = (10, 19), (41, 50)
+    covered = occlusion.cover(photo, occlusion.shown(net, photo, "noise"), rows, columns)
+    windows = occlusion.growth(net, photo, rows, columns)
+    assert [window.layer for window in windows[1:4]] == ["relu1", "relu2", "pool2"]
+    layers = [window.layer for window in windows[1:]]
+    clean, changed = hooks.read(net, photo, layers), hooks.read(net, covered, layers)
+    for layer, (top, bottom), (left, right), height, width in windows[1:]:
+        differs = (clean[layer] - changed[layer]).abs().amax((0, 1)) > 1e-5
+        assert differs.shape == (height, width) and differs.any()
+        differs[top:bottom, left:right] = False
+        assert not differs.any(), f"{layer} changed outside its window"
+
+
+def test_saving_counts_multiply_adds(net, photo):
+    assert occlusion.saving(net, photo, 64, 1) == pytest.approx(1)
+    few, many = occlusion.saving(net, photo, 4, 4), occlusion.saving(net, photo, 32, 4)
+    assert few > many > 1
+
+
+# --- what cannot be asked for ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"size": 65}, ValueError, "size = 65: the occluder is larger than the image of 64 pixels"),
+        ({"size": 0}, ValueError, "size = 0: expected a whole number of pixels, at least 1"),
+        ({"size": 8.0}, ValueError, "size = 8.0: expected a whole number"),
+        ({"stride": 0}, ValueError, "stride = 0: expected a whole number of pixels, at least 1"),
+        ({"target": 200}, LookupError, "class 200: minivgg has the classes 0 to 199; give a number or a name"),
+        ({"target": -1}, LookupError, "class -1: minivgg has the classes 0 to 199"),
+        ({"target": "expresso"}, LookupError, "did you mean 'espresso'"),
+        ({"fill": "pink"}, ValueError, "fill: expected one of mean, blur, grey, black, noise, .* got 'pink'"),
+        ({"fill": (1, 2, 3)}, ValueError, r"fill: expected .* got \(1, 2, 3\)"),
+        ({"fill": torch.zeros(1, 3, 9, 9)}, ValueError, r"got a tensor of shape \(1, 3, 9, 9\)"),
+        ({"score": "loss"}, ValueError, "score: expected one of logit, probability, got 'loss'"),
+        ({"image": torch.rand(2, 3, 64, 64)}, ValueError, r"image: expected one, \(1, 3, H, W\)"),
+        ({"image": torch.rand(3, 64, 64)}, ValueError, r"takes images of shape \(N, 3, H, W\)"),
+        ({"image": 255 * torch.ones(1, 3, 64, 64)}, ValueError, r"takes images in \[0, 1\]"),
+    ],
+)
+def test_bad_input_is_refused_before_the_work_begins(net, photo, arguments, error, message):
+    with pytest.raises(error, match=message):
+        occlusion.refining(**{"net": net, "image": photo, "target": 3} | arguments)

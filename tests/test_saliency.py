@@ -1,0 +1,272 @@
+"""Saliency maps: their axioms, what they leave behind, and what they say to bad input."""
+
+import threading
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.testing import assert_close
+
+from vizlib import hooks, images, models
+from vizlib.analysis import saliency
+
+
+@pytest.fixture(scope="module")
+def net():
+    return models.load("minivgg", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def photos():
+    return torch.cat([images.prepare(images.load(name), 64) for name in ("coffee", "chelsea", "flower")])
+
+
+class Linear(nn.Module):
+    """A score that is linear in the pixels, so that every attribution is known."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(3 * 4 * 4, 5)
+
+    def forward(self, x):
+        return self.fc(x.flatten(1))
+
+
+@pytest.fixture(scope="module")
+def linear():
+    torch.manual_seed(0)
+    return models.wrap(Linear(), mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), name="linear", input_size=4)
+
+
+# --- what they are --------------------------------------------------------------------------------------------------
+
+
+def test_of_a_linear_score_everything_is_known(linear):
+    x = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    slope = linear.module.fc.weight[2].reshape(1, 3, 4, 4) / 0.25  # per unit of the image, not of the normalised one
+    assert_close(saliency.gradient(linear, x, 2), slope.expand(2, -1, -1, -1))
+    assert_close(saliency.smoothgrad(linear, x, 2, samples=3), slope.expand(2, -1, -1, -1))
+    assert_close(saliency.gradient_times_input(linear, x, 2), slope * x)
+    assert_close(saliency.integrated_gradients(linear, x, 2, steps=3, baseline=0.5), slope * (x - 0.5))
+    assert_close(saliency.METHODS["gradient"](linear, x, 2), slope.abs().amax(1).expand(2, -1, -1))
+
+
+def test_the_score_is_the_logit_and_not_the_probability(net, photos):
+    logits = net(photos)
+    assert_close(saliency.class_scores(net, photos), logits.amax(1))
+    assert_close(saliency.class_scores(net, photos, [5, 6, 7]), logits[[0, 1, 2], [5, 6, 7]])
+    with torch.enable_grad():
+        x = photos.clone().requires_grad_(True)
+        (expected,) = torch.autograd.grad(net(x)[:, 9].sum(), x)
+        (other,) = torch.autograd.grad(net(x).softmax(1)[:, 9].sum(), x)
+    assert_close(saliency.gradient(net, photos, 9), expected)
+    assert not torch.allclose(other / other.norm(), expected / expected.norm(), atol=1e-3)
+
+
+def test_integrated_gradients_are_complete(net, photos):
+    """What the pixels contributed adds up to what the score has gained, the better the more steps there are."""
+    target = saliency.predicted(net, photos)
+    gained = saliency.class_scores(net, photos, target) - saliency.class_scores(net, photos * 0, target)
+    errors = []
+    for steps in (4, 64):
+        total = saliency.integrated_gradients(net, photos, steps=steps).sum((1, 2, 3))
+        errors.append(((total - gained).abs() / gained.abs()).max().item())
+    assert errors[1] < 0.02 and errors[1] < errors[0] / 2
+    plain = saliency.gradient_times_input(net, photos).sum((1, 2, 3))
+    assert ((plain - gained).abs() / gained.abs()).max() > 0.1, "gradient x input is not complete"
+
+
+def test_a_baseline_contributes_nothing(net, photos):
+    assert saliency.integrated_gradients(net, photos, 3, steps=2, baseline=photos).abs().max() == 0
+
+
+def test_smoothgrad_is_the_mean_of_gradients_at_noisy_copies(net, photos):
+    generator = torch.Generator().manual_seed(5)
+    copies = [photos + 0.1 * torch.randn(photos.shape, generator=generator) for _ in range(3)]
+    expected = sum(saliency.gradient(net, copy, 9) for copy in copies) / 3
+    assert_close(saliency.smoothgrad(net, photos, 9, samples=3, noise=0.1, seed=5), expected)
+    assert_close(saliency.smoothgrad(net, photos, 9, samples=2, noise=0), saliency.gradient(net, photos, 9))
+
+
+def test_smoothing_goes_sample_by_sample_and_can_be_left(net, photos):
+    steps = saliency.smoothing(net, photos, 9, samples=4)
+    first, second = next(steps), next(steps)
+    steps.close()
+    assert (first.done, second.done, second.total) == (1, 2, 4)
+    assert torch.equal(second.attributions, saliency.smoothgrad(net, photos, 9, samples=2))
+    assert torch.equal(first.attributions, saliency.smoothgrad(net, photos, 9, samples=1)), "it was not overwritten"
+
+
+def test_the_noise_follows_its_seed_and_leaves_torchs_own_alone(net, photos):
+    state = torch.get_rng_state()
+    one = saliency.smoothgrad(net, photos[:1], samples=2, seed=1)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(one, saliency.smoothgrad(net, photos[:1], samples=2, seed=1))
+    assert not torch.equal(one, saliency.smoothgrad(net, photos[:1], samples=2, seed=2))
+
+
+@pytest.mark.parametrize("method", saliency.METHODS)
+def test_every_method_gives_maps_of_one_form(net, photos, method):
+    photos = photos[:2]
+    maps = saliency.METHODS[method](net, photos)
+    assert maps.shape == (2, 64, 64) and maps.dtype == torch.float32
+    assert maps.min() >= 0 and (maps.amax((1, 2)) > 0).all()
+    assert_close(maps, saliency.METHODS[method](net, photos, saliency.predicted(net, photos)), msg="None is predicted")
+    assert not torch.allclose(maps, saliency.METHODS[method](net, photos, [3, 5])), "another class has another map"
+
+
+def test_images_of_a_batch_do_not_disturb_each_other(net, photos):
+    alone = torch.cat([saliency.gradient(net, photo[None], 5) for photo in photos])
+    assert_close(alone, saliency.gradient(net, photos, 5), rtol=1e-3, atol=1e-5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1000), st.floats(0.5, 1.0))
+def test_rescaled_maps_keep_their_order(seed, quantile):
+    maps = torch.rand(2, 6, 7, generator=torch.Generator().manual_seed(seed))
+    seen = saliency.rescaled(maps, quantile)
+    assert seen.min() >= 0 and seen.max() == 1
+    order = maps.flatten(1).argsort(1)
+    assert (seen.flatten(1).gather(1, order).diff(dim=1) >= 0).all()
+    assert torch.equal(saliency.rescaled(maps * 0), maps * 0)
+
+
+# --- class activation maps ------------------------------------------------------------------------------------------
+
+
+class Pooled(nn.Module):
+    """The same head twice: pooling as a module, or as a function in forward."""
+
+    def __init__(self, pool, classifier):
+        super().__init__()
+        self.conv, self.pool, self.classifier = nn.Conv2d(3, 6, 3), pool, classifier
+
+    def forward(self, x):
+        return self.classifier(self.pool(self.conv(x).relu()).flatten(1))
+
+
+@pytest.mark.parametrize("pool", [nn.AdaptiveAvgPool2d(1), lambda x: nn.functional.adaptive_avg_pool2d(x, (1, 1))])
+@pytest.mark.parametrize("bias", [True, False])
+def test_cam_finds_the_pooling_however_it_is_written(pool, bias):
+    torch.manual_seed(0)
+    module = Pooled(pool, nn.Linear(6, 4, bias=bias)) if isinstance(pool, nn.Module) else None
+    if module is None:
+        module = Pooled(nn.Identity(), nn.Linear(6, 4, bias=bias))
+        module._modules.pop("pool")
+        module.pool = pool
+    small = models.wrap(module, name="small", input_size=8)
+    x = torch.rand(2, 3, 8, 8)
+    expected = small(x)[:, 1] - (module.classifier.bias[1] if bias else 0)
+    assert_close(saliency.class_activation_map(small, x, 1).mean((1, 2)), expected)
+
+
+@pytest.mark.parametrize("head", [nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 4)), nn.Softmax(1)])
+def test_cam_refuses_another_end(head):
+    other = models.wrap(Pooled(nn.AdaptiveAvgPool2d(1), head), name="other", input_size=8)
+    with pytest.raises(ValueError, match="other does not end in global average pooling and one linear layer"):
+        saliency.class_activation_map(other, torch.rand(1, 3, 8, 8))
+
+
+def test_cam_refuses_a_network_without_pooling(linear):
+    with pytest.raises(ValueError, match="linear does not end in global average pooling .*: use grad_cam"):
+        saliency.class_activation_map(linear, torch.rand(1, 3, 4, 4))
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("minivgg", "relu7"),
+        ("alexnet", "relu5"),
+        ("squeezenet1_0", "relu10"),
+        ("resnet18", "layer4.1"),
+        ("densenet121", "norm5"),
+        ("googlenet", "inception5b"),
+    ],
+)
+def test_grad_cam_looks_at_the_last_maps(name, layer):
+    assert saliency.last_maps(models.load(name, weights="untrained", device="cpu")) == layer
+
+
+def test_grad_cam_needs_maps(net, linear, photos):
+    with pytest.raises(ValueError, match=r"layer 'fc8' gives shape \(3, 200\), not maps \(N, C, h, w\)"):
+        saliency.grad_cam(net, photos, layer="fc8")
+    with pytest.raises(LookupError, match="layer 'relu9' is not in minivgg"):
+        saliency.grad_cam(net, photos, layer="relu9")
+    with pytest.raises(ValueError, match="linear has no convolution among its layers"):
+        saliency.grad_cam(linear, torch.rand(1, 3, 4, 4))
+
+
+def test_grad_cam_of_any_layer_and_size(net, photos):
+    large = images.resize(photos[:1], 100)
+    for layer, (_, height, width) in {"conv1": (64, 50, 50), "relu5": (256, 12, 12)}.items():
+        cam = saliency.grad_cam(net, large, layer=layer)
+        assert cam.shape == (1, height, width) and cam.min() >= 0
+        assert saliency.resized(cam, large).shape == (1, 100, 100)
+
+
+# --- what they leave behind -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", saliency.METHODS)
+def test_nothing_is_left_behind(photos, method):
+    net = models.load("minivgg", device="cpu")
+    for parameter in net.parameters():
+        parameter.requires_grad_(True)  # a user's network in the middle of its training
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    x, kept = photos[:1].clone(), photos[:1].clone()
+    maps = saliency.METHODS[method](net, x)
+    assert not maps.requires_grad and x.grad is None and not x.requires_grad and torch.equal(x, kept)
+    assert all(parameter.grad is None for parameter in net.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert not any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in net.modules())
+
+
+@pytest.mark.parametrize("method", saliency.METHODS)
+def test_grad_mode_does_not_matter_and_belongs_to_the_thread(net, photos, method):
+    expected, found = saliency.METHODS[method](net, photos[:1], 5), []
+    with torch.no_grad():
+        thread = threading.Thread(target=lambda: found.append(saliency.METHODS[method](net, photos[:1], 5)))
+        thread.start()
+        found.append(saliency.METHODS[method](net, photos[:1], 5))
+        thread.join()
+        assert not torch.is_grad_enabled()
+    for maps in found:
+        assert_close(maps, expected, rtol=1e-3, atol=1e-6)
+
+
+def test_a_relu_rule_applies(net, photos):
+    with hooks.relu_rule(net, "guided"):
+        guided = saliency.gradient(net, photos, 5)
+    assert not torch.allclose(guided, saliency.gradient(net, photos, 5))
+
+
+def test_an_exception_leaves_no_hook(net, photos):
+    with pytest.raises(ValueError, match="target"):
+        saliency.grad_cam(net, photos, 999)
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules())
+
+
+# --- bad input ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", [200, -1, [0, 1, 200]])
+def test_a_class_that_does_not_exist(net, photos, target):
+    with pytest.raises(ValueError, match=r"target = .*: minivgg has the classes 0 … 199"):
+        saliency.gradient(net, photos, target)
+
+
+@pytest.mark.parametrize("target", [[1, 2], 0.5, [[1], [2], [3]], torch.ones(3)])
+def test_a_target_that_is_none(net, photos, target):
+    with pytest.raises(ValueError, match="expected a class index, one for each of the 3 images, or None"):
+        saliency.gradient(net, photos, target)
+
+
+def test_numbers_of_steps_and_samples(net, photos):
+    with pytest.raises(ValueError, match="samples = 0, noise = 0.2: expected at least 1 sample"):
+        saliency.smoothgrad(net, photos, samples=0)
+    with pytest.raises(ValueError, match="noise = -1"):
+        saliency.smoothgrad(net, photos, noise=-1)
+    with pytest.raises(ValueError, match="steps = 0: expected at least 1"):
+        saliency.integrated_gradients(net, photos, steps=0)

@@ -1,0 +1,80 @@
+"""Pictures with a spurious cue: handwritten digits, and an orange tag in a corner that may or may not go with a class.
+
+Real collections have such cues: a photographer's tag on the horses of Pascal VOC (Lapuschkin et al. 2019), snow behind
+the wolves (Ribeiro et al. 2016). Here we put it in ourselves, so that we know where it is and can move it.
+"""
+
+from typing import NamedTuple
+
+import torch
+from sklearn.datasets import load_digits
+from torch import Tensor
+from torch.nn import functional as F
+
+SIDE, DIGIT = 32, 22  # pixels of an image and of the digit in it
+ORANGE = (1.0, 0.6, 0.1)
+TAG = torch.zeros(SIDE, SIDE, dtype=torch.bool)  # where the tag is: 5x5 pixels, never on the digit
+TAG[26:31, 26:31] = True
+
+
+class Pictures(NamedTuple):
+    """Images `(N, 3, 32, 32)` in [0, 1], labels `(N,)` of 0 or 1, and the pixels `(N, 32, 32)` that are digit."""
+
+    images: Tensor
+    labels: Tensor
+    strokes: Tensor
+
+
+def digits(first: int = 4, second: int = 9, seed: int = 0) -> tuple[Pictures, Pictures]:
+    """scikit-learn's handwritten digits of two kinds, in grey noise and at random places: training and test set.
+
+    Args:
+        first, second: Which digits, 0 to 9; their labels are 0 and 1.
+        seed: Of the noise, the places and the split: two thirds are for training, one third for the test.
+    """
+    data = load_digits()
+    if first == second or not {first, second} <= set(range(10)):
+        raise ValueError(f"first = {first}, second = {second}: expected two different digits from 0 to 9")
+    kept = (data.target == first) | (data.target == second)
+    labels = torch.from_numpy(data.target[kept] == second).long()
+    generator = torch.Generator().manual_seed(seed)
+    small = torch.from_numpy(data.images[kept]).float()[:, None] / 16
+    ink = torch.zeros(len(labels), 1, SIDE, SIDE)
+    corners = torch.randint(0, 26 - DIGIT + 1, (len(labels), 2), generator=generator).tolist()
+    for image, digit, (top, left) in zip(
+        ink, F.interpolate(small, (DIGIT, DIGIT), mode="bilinear"), corners, strict=True
+    ):
+        image[:, top : top + DIGIT, left : left + DIGIT] = digit
+    paper = 0.2 + 0.1 * torch.randn((len(labels), 3, SIDE, SIDE), generator=generator)
+    everything = Pictures((paper + 0.7 * ink).clamp(0, 1), labels, ink[:, 0] > 0.2)
+    order = torch.randperm(len(labels), generator=generator).split(len(labels) * 2 // 3)
+    train, test = (Pictures(*(part[chosen] for part in everything)) for chosen in (order[0], torch.cat(order[1:])))
+    return train, test
+
+
+def tagged(images: Tensor, which: Tensor) -> Tensor:
+    """A copy of images `(N, 3, 32, 32)` in which those have the tag for which `which` `(N,)` is True."""
+    if images.shape[2:] != TAG.shape or which.shape != images.shape[:1] or which.dtype != torch.bool:
+        raise ValueError(
+            f"expected images (N, 3, {SIDE}, {SIDE}) and a boolean for each, got {tuple(images.shape)} and "
+            f"{tuple(which.shape)} of {which.dtype}"
+        )
+    colour = torch.tensor(ORANGE)[:, None, None]
+    return torch.where(TAG & which[:, None, None, None], colour, images)
+
+
+def share_inside(maps: Tensor, region: Tensor) -> Tensor:
+    """The share of each map's total that lies in a region, `(N,)` from 0 to 1; 0 for a map of zeros.
+
+    A map that knows nothing of the region has, on average, the region's share of the area there: compare with that.
+
+    Args:
+        maps: `(N, H, W)`, not negative.
+        region: Booleans `(H, W)`, or `(N, H, W)`, one for each map.
+    """
+    if maps.ndim != 3 or maps.shape[1:] != region.shape[-2:] or region.dtype != torch.bool or maps.min() < 0:
+        raise ValueError(
+            f"expected maps (N, H, W), not negative, and booleans of their size, got {tuple(maps.shape)} from "
+            f"{maps.min():.3g} and {tuple(region.shape)} of {region.dtype}"
+        )
+    return (maps * region).sum((1, 2)) / maps.sum((1, 2)).clamp(min=1e-12)

@@ -1,0 +1,274 @@
+"""Which pixels matter for a class, by gradient: one pass back through the network (Simonyan et al. 2014).
+
+The pixel methods give *attributions* `(N, 3, H, W)`, signed, in units of the class score (logit) for the gradient per
+unit of brightness; `importance` turns them into a map. `METHODS` has them all, and the class activation maps, in one
+form: from a network, images and a target to maps `(N, H, W)`, not negative, larger where it matters more.
+
+The input is the image in [0, 1], not the normalised one. A target is a class index for all images, or one for each,
+or None for the class that the network predicts. Gradients are taken of the logit, not of the probability: a
+probability also rises when the other classes fall.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from vizlib.hooks import recording
+from vizlib.network import Network
+
+Target = int | Sequence[int] | Tensor | None
+_ROOM = (-0.5, 1.5)  # what a Network takes for an image that something has been added to
+
+
+# --- the class and its score ----------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def predicted(net: Network, images: Tensor) -> Tensor:
+    """The class `(N,)` with the highest logit, for each image `(N, 3, H, W)`."""
+    return net(images).argmax(1)
+
+
+def class_scores(net: Network, images: Tensor, target: Target = None) -> Tensor:
+    """The logit of the target class for each image, `(N,)`.
+
+    Raises:
+        ValueError: A target that is not a class of this network, or as many targets as there are not images.
+    """
+    logits = net(images)
+    return logits[range(len(logits)), _classes(net, logits, target)]
+
+
+def _classes(net: Network, logits: Tensor, target: Target) -> Tensor:
+    """The target as a class index for each image, `(N,)`."""
+    n, k = logits.shape
+    chosen = logits.argmax(1) if target is None else torch.as_tensor(target, device=logits.device)
+    if chosen.dtype != torch.int64 or chosen.ndim > 1 or chosen.numel() not in (1, n):
+        raise ValueError(f"target = {target!r}: expected a class index, one for each of the {n} images, or None")
+    if chosen.min() < 0 or chosen.max() >= k:
+        raise ValueError(f"target = {target!r}: {net.name} has the classes 0 … {k - 1}; net.class_index finds a name's")
+    return chosen.expand(n)
+
+
+# --- attributions of pixels -----------------------------------------------------------------------------------------
+
+
+def gradient(net: Network, images: Tensor, target: Target = None) -> Tensor:
+    """How the class score S changes with each value of the image: dS/dx.
+
+    Args:
+        images: `(N, 3, H, W)` in [0, 1].
+        target: A class index, one for each image, or None for the predicted class.
+
+    Returns:
+        `(N, 3, H, W)`, signed. Neither the images nor the network's parameters keep a gradient.
+
+    Paper: Simonyan et al. 2014, section 3.
+    """
+    x = images.detach().clone().requires_grad_(True)
+    with torch.enable_grad():
+        score = class_scores(net, x, target).sum()  # an image's score depends on no other image of the batch
+    return torch.autograd.grad(score, x)[0]
+
+
+def gradient_times_input(net: Network, images: Tensor, target: Target = None) -> Tensor:
+    """dS/dx * x, `(N, 3, H, W)`: what a linear score would owe to each value, measured from a black image.
+
+    Paper: Shrikumar et al. 2016, section 2.2.
+    """
+    return gradient(net, images, target) * images
+
+
+class Smoothed(NamedTuple):
+    """The mean gradient `(N, 3, H, W)` over the first `done` of `total` noisy copies."""
+
+    attributions: Tensor
+    done: int
+    total: int
+
+
+def smoothing(
+    net: Network, images: Tensor, target: Target = None, samples: int = 16, noise: float = 0.2, seed: int = 0
+) -> Iterator[Smoothed]:
+    """The mean gradient over noisy copies of the image: 1/n sum of dS/dx at x + N(0, noise^2); sample by sample.
+
+    Args:
+        samples: n, how many copies.
+        noise: The standard deviation, in units of [0, 1]. Copies are clipped at -0.5 and 1.5, which up to 0.1 touches
+            next to nothing.
+        seed: The same seed gives the same noise, on every device.
+
+    Yields:
+        A `Smoothed` for each sample, signed; each is a valid mean of fewer samples.
+
+    Paper: Smilkov et al. 2017.
+    """
+    if samples < 1 or noise < 0:
+        raise ValueError(f"samples = {samples}, noise = {noise}: expected at least 1 sample and noise of at least 0")
+    target = predicted(net, images) if target is None else target
+    generator = torch.Generator().manual_seed(seed)
+    total = torch.zeros_like(images)
+    for done in range(1, samples + 1):
+        added = noise * torch.randn(images.shape, generator=generator).to(images.device)
+        total = total + gradient(net, (images + added).clamp(*_ROOM), target)
+        yield Smoothed(total / done, done, samples)
+
+
+def smoothgrad(
+    net: Network, images: Tensor, target: Target = None, samples: int = 16, noise: float = 0.2, seed: int = 0
+) -> Tensor:
+    """The last of `smoothing`: the mean gradient `(N, 3, H, W)` over all noisy copies."""
+    *_, last = smoothing(net, images, target, samples, noise, seed)
+    return last.attributions
+
+
+def integrated_gradients(
+    net: Network, images: Tensor, target: Target = None, steps: int = 32, baseline: Tensor | float = 0.0
+) -> Tensor:
+    """What each value contributed to the score on the straight way from a baseline b to the image.
+
+    (x - b) * integral over a from 0 to 1 of dS/dx at b + a (x - b), by the midpoint rule. The contributions add up to
+    S(x) - S(b) ("completeness"), up to the error of the rule, which falls with `steps`.
+
+    Args:
+        steps: How many gradients the integral is made of.
+        baseline: An image `(1 or N, 3, H, W)`, or the grey level of a plain one; 0 is black.
+
+    Returns:
+        `(N, 3, H, W)`, signed, in units of the score.
+
+    Paper: Sundararajan et al. 2017, eq. 1 and proposition 1.
+    """
+    if steps < 1:
+        raise ValueError(f"steps = {steps}: expected at least 1")
+    target = predicted(net, images) if target is None else target
+    way = images - baseline
+    total = torch.zeros_like(images)
+    for step in range(steps):
+        total = total + gradient(net, baseline + (step + 0.5) / steps * way, target)
+    return way * total / steps
+
+
+def importance(attributions: Tensor) -> Tensor:
+    """The map `(N, H, W)` of attributions `(N, 3, H, W)`: the largest |.| among a pixel's three channels."""
+    return attributions.abs().amax(1)
+
+
+# --- class activation maps ------------------------------------------------------------------------------------------
+
+
+class _LastPooling(TorchFunctionMode):
+    """Keeps the maps that the last global average pooling is given, be it a module or a function in `forward`."""
+
+    maps: Tensor | None = None
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is F.adaptive_avg_pool2d:
+            self.maps = args[0]
+        return function(*args, **(kwargs or {}))
+
+
+@torch.no_grad()
+def class_activation_map(net: Network, images: Tensor, target: Target = None) -> Tensor:
+    """CAM: where the evidence for a class is, in a network that ends in global average pooling and one linear layer.
+
+    With the last maps f_k and the class's weights w_k, it is sum over k of w_k f_k(i, j). Its mean over positions, and
+    the class's bias, is the logit. Where a convolution gives one map for each class (SqueezeNet), it is that map.
+
+    Returns:
+        `(N, h, w)` of the last maps' own size, signed, in units of the score.
+
+    Raises:
+        ValueError: A network that ends otherwise.
+
+    Paper: Zhou et al. 2016, eq. 2.
+    """
+    with _LastPooling() as pooling:
+        logits = net(images)
+    linear = next((m for m in reversed(list(net.modules())) if isinstance(m, nn.Linear)), None)
+    maps = pooling.maps
+    if maps is not None and linear is not None and maps.shape[1] == linear.in_features:
+        evidence = torch.einsum("nchw,kc->nkhw", maps, linear.weight)
+        bias = 0 if linear.bias is None else linear.bias
+    else:
+        evidence, bias = maps, 0
+    expected = None if evidence is None else evidence.mean((2, 3)) + bias
+    if expected is None or expected.shape != logits.shape or not torch.allclose(expected, logits, 1e-3, 1e-3):
+        raise ValueError(f"{net.name} does not end in global average pooling and one linear layer: use grad_cam")
+    return evidence[range(len(logits)), _classes(net, logits, target)]
+
+
+def grad_cam(net: Network, images: Tensor, target: Target = None, layer: str | None = None) -> Tensor:
+    """Grad-CAM: the maps of any layer, each weighted by the mean of the score's gradient over it, where positive.
+
+    relu(sum over k of a_k f_k(i, j)), with a_k the mean over positions of dS/df_k(i, j).
+
+    Args:
+        layer: A name in `net.layers` whose output has a height and a width; None takes `last_maps(net)`.
+
+    Returns:
+        `(N, h, w)` of the layer's own size, not negative.
+
+    Raises:
+        LookupError: A layer that does not exist.
+        ValueError: A layer without a height and a width, or of which the score is no function.
+
+    Paper: Selvaraju et al. 2017, eq. 1 and 2.
+    """
+    layer = last_maps(net) if layer is None else layer
+    x = images.detach().clone().requires_grad_(True)
+    with torch.enable_grad(), recording(net, [layer]) as activations:
+        score = class_scores(net, x, target).sum()
+    maps = activations[layer]
+    if maps.ndim != 4:
+        raise ValueError(
+            f"layer {layer!r} gives shape {tuple(maps.shape)}, not maps (N, C, h, w): choose an earlier one"
+        )
+    weights = torch.autograd.grad(score, maps)[0].mean((2, 3), keepdim=True)
+    return (weights * maps.detach()).sum(1).relu()
+
+
+def last_maps(net: Network) -> str:
+    """The last layer with a convolution, or the ReLU or batch norm right after it: where Grad-CAM looks by default.
+
+    Raises:
+        ValueError: A network without convolutions.
+    """
+    names = list(net.layers)
+    found = [i for i, name in enumerate(names) if any(isinstance(m, nn.Conv2d) for m in net.layers[name].modules())]
+    if not found:
+        raise ValueError(f"{net.name} has no convolution among its layers: name a layer that gives maps")
+    last = found[-1]
+    while last + 1 < len(names) and isinstance(net.layers[names[last + 1]], nn.ReLU | nn.BatchNorm2d):
+        last += 1
+    return names[last]
+
+
+# --- all in one form ------------------------------------------------------------------------------------------------
+
+
+def resized(maps: Tensor, images: Tensor) -> Tensor:
+    """Maps `(N, h, w)` resized bilinearly to the images' height and width."""
+    return F.interpolate(maps[:, None], images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
+
+
+Method = Callable[[Network, Tensor, Target], Tensor]
+
+METHODS: dict[str, Method] = {
+    "gradient": lambda net, images, target=None: importance(gradient(net, images, target)),
+    "gradient x input": lambda net, images, target=None: importance(gradient_times_input(net, images, target)),
+    "SmoothGrad": lambda net, images, target=None: importance(smoothgrad(net, images, target)),
+    "integrated gradients": lambda net, images, target=None: importance(integrated_gradients(net, images, target)),
+    "Grad-CAM": lambda net, images, target=None: resized(grad_cam(net, images, target), images),
+    "CAM": lambda net, images, target=None: resized(class_activation_map(net, images, target).relu(), images),
+}
+
+
+def rescaled(maps: Tensor, quantile: float = 0.99) -> Tensor:
+    """Maps `(N, H, W)` of one method or several, brought to [0, 1] to be looked at: 1 is each map's `quantile`."""
+    top = maps.flatten(1).quantile(quantile, dim=1).clamp(min=1e-12)
+    return (maps / top[:, None, None]).clamp(0, 1)
