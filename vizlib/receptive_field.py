@@ -131,8 +131,11 @@ class _Trace(TorchFunctionMode):
         if id(tensor) in self.constants:
             return None
         if not hasattr(tensor, "edges"):
-            tensor.edges = _spread(torch.tensor([0.0, self.size[0], 0.0, self.size[1]]), tensor.shape)
+            tensor.edges = self.everything(tensor.shape)
         return tensor.edges
+
+    def everything(self, shape: torch.Size) -> Tensor:
+        return _spread(torch.tensor([0.0, self.size[0], 0.0, self.size[1]]), shape)
 
     def __torch_function__(self, function: Callable, types: object, args: tuple = (), kwargs: dict | None = None):
         kwargs = kwargs or {}
@@ -140,6 +143,8 @@ class _Trace(TorchFunctionMode):
         output = function(*args, **kwargs)
         for tensor, edges in _follow(function, seen, output, args, kwargs):
             tensor.edges = edges
+        if function.__name__.endswith("_") and args and output is args[0] and output._base is not None:
+            output._base.edges = self.everything(output._base.shape)  # written into through a view
         return output
 
 
@@ -148,7 +153,7 @@ def _follow(function: Callable, seen: list[Tensor], output: object, args: tuple,
     name = function.__name__
     outputs = list(_tensors(args[0] if name == "__setitem__" else output))
     plain, image = name.strip("_"), seen[0] if len(seen) == 1 and args and isinstance(args[0], Tensor) else None
-    if not seen:  # made of constants, or of nothing; numbers that left the tensors and came back might be anything
+    if not seen or name in FACTORIES:  # numbers that were taken out of tensors and come back might be anything
         constant = name in FACTORIES or next(_tensors((args, kwargs)), None) is not None
         yield from ((tensor, None) for tensor in outputs if constant)
     elif plain in POINTWISE:
@@ -261,5 +266,6 @@ _POINTWISE = """
     sqrt rsqrt square pow add sub mul div true_divide iadd isub imul itruediv radd rsub rmul rtruediv truediv addcmul
     addcdiv lerp maximum minimum where clone detach to float double half bfloat16 type_as cpu cuda
 """
+_FACTORIES = "zeros ones empty arange linspace eye zeros_like ones_like empty_like new_zeros new_ones"
 LAYOUT, POINTWISE = frozenset(_MOVERS.split()), frozenset(_POINTWISE.split())
-FACTORIES = frozenset(("zeros", "ones", "full", "empty", "arange", "linspace", "eye"))
+FACTORIES = frozenset(_FACTORIES.split())

@@ -205,7 +205,8 @@ class ChannelPicker(W.VBox):
 
 def choice(options: Sequence[str], description: str) -> W.ToggleButtons:
     """A row of buttons, the first one pressed."""
-    return W.ToggleButtons(options=list(options), description=description, style=_WIDE)
+    style = _WIDE | {"button_width": "max-content"}  # whatever the names are, they are read in full
+    return W.ToggleButtons(options=list(options), description=description, style=style)
 
 
 def integer(description: str, value: int, low: int, high: int) -> W.IntSlider:

@@ -5,14 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from numbers import Real
-from typing import NamedTuple
 
 import torch
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
-from vizlib.incremental import Block, Clean, Interval, blocks, clean_run, occlude
+from vizlib.incremental import Clean, Interval, clean_run, occlude, work
 from vizlib.network import Network
 
 FILLS = ("mean", "blur", "grey", "black", "noise")
@@ -254,29 +253,7 @@ def deletion(net: Network, image: Tensor, result: Map, order: Sequence[int], sho
     return torch.stack(probabilities).cpu()
 
 
-class Growth(NamedTuple):
-    """The window of one layer's output that an occluder can change, and the whole map's height and width."""
-
-    layer: str
-    rows: Interval
-    columns: Interval
-    height: int
-    width: int
-
-
-def growth(net: Network, image: Tensor, rows: Interval, columns: Interval) -> list[Growth]:
-    """How the window grows from layer to layer, the image first, for an occluder on these rows and columns."""
-    clean = clean_run(net, image)
-    block = Block(clean, [rows], [columns])
-    nodes = [clean.graph.image, *(step.output for step in clean.graph.steps)]
-    boxes = [[(w[n].starts[0], w[n].starts[0] + w[n].size) for w in (block.rows, block.columns)] for n in nodes]
-    return [Growth(n.name, *box, clean.heights[n], clean.widths[n]) for n, box in zip(nodes, boxes, strict=True)]
-
-
 def saving(net: Network, image: Tensor, size: int, stride: int, target: int | None = None) -> float:
     """How many times fewer multiply-adds the convolutions need than whole forwards, over all positions."""
     rows, columns = (positions(length, size, stride) for length in image.shape[2:])
-    whole = clean_run(net, image).macs * len(rows) * len(columns)
-    clean = clean_run(net, image, None if target is None else [target])
-    needed = sum(Block(clean, rows[i], columns[j]).macs for i, j in blocks(clean, rows, columns))
-    return whole / max(needed, 1)
+    return work.saving(net, image, rows, columns, None if target is None else [target])
