@@ -106,6 +106,7 @@ def test_maps_get_finer_and_each_stays_as_it_was(net, photo):
     counts = [step.done for step in steps]
     assert counts == sorted(set(counts)) and counts[0] <= 16 and counts[-1] == steps[-1].total == 225
     last = steps[-1]
+    assert (last.heat - occlusion.occlusion(net, photo, 3, 8, 4).heat).abs().max() < 1e-5, "the order does not matter"
     for step, (heat, tried) in zip(steps, kept, strict=True):
         assert torch.equal(step.heat, heat) and torch.equal(step.tried, tried)
         assert torch.equal(step.heat[tried], last.heat[tried]), "a score that is known does not change"

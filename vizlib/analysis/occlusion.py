@@ -1,7 +1,7 @@
 """Cover a part of the image and see what the network loses (Zeiler and Fergus 2014, section 4.2)."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from numbers import Real
@@ -142,6 +142,7 @@ def refining(
     fill: Fill = "mean",
     score: str = "logit",
     seed: int = 0,
+    coarse_first: bool = True,
 ) -> Iterator[Map]:
     """Ever finer occlusion maps: every eighth position of the grid first, say, then every fourth, and so on.
 
@@ -154,6 +155,7 @@ def refining(
         size, stride: Side of the square occluder, and the distance between its positions, in pixels.
         fill, seed: What the occluder shows; see `shown`.
         score: 'logit', or 'probability' (which needs the logits of all classes, and so takes somewhat longer).
+        coarse_first: Otherwise from top to bottom, which saves more: neighbours have windows of nearly the same size.
 
     Raises:
         LookupError: A class that does not exist.
@@ -165,15 +167,25 @@ def refining(
     rows, columns = (positions(length, size, stride) for length in image.shape[2:])
     clean = clean_run(net, image, [index] if score == "logit" else None)
     shows = net.normalise(shown(net, image, fill, seed))
+    grids = _coarse_first(len(rows), len(columns)) if coarse_first else [(range(len(rows)), range(len(columns)))]
+    return _fill_in(clean, shows, rows, columns, grids, index, score)
+
+
+def _fill_in(
+    clean: Clean,
+    shows: Tensor,
+    rows: list[Interval],
+    columns: list[Interval],
+    grids: Iterable[tuple[range, range]],
+    index: int,
+    score: str,
+) -> Iterator[Map]:
     scores = torch.full((len(rows), len(columns)), math.nan)
-    return _fill_in(clean, shows, rows, columns, scores, index, score)
 
-
-def _fill_in(clean: Clean, shows: Tensor, rows: list, columns: list, scores: Tensor, index: int, score: str):
     def read(logits: Tensor) -> Tensor:
         return (logits[:, 0] if score == "logit" else logits.softmax(1)[:, index]).float().cpu()
 
-    for rows_now, columns_now in _coarse_first(len(rows), len(columns)):
+    for rows_now, columns_now in grids:
         some_rows, some_columns = [rows[i] for i in rows_now], [columns[j] for j in columns_now]
         for cells, logits in occlude(clean, shows, some_rows, some_columns):
             i, j = torch.tensor(cells).T
@@ -191,12 +203,12 @@ def occlusion(
     score: str = "logit",
     seed: int = 0,
 ) -> Map:
-    """The finished occlusion map; see `refining`.
+    """The finished occlusion map at once; see `refining`.
 
     Example:
         >>> lost = occlusion(net, photo, "Egyptian cat", size=16, stride=4, fill="blur").drop
     """
-    *_, last = refining(net, image, target, size, stride, fill, score, seed)
+    *_, last = refining(net, image, target, size, stride, fill, score, seed, coarse_first=False)
     return last
 
 

@@ -29,7 +29,7 @@ from vizlib.network import Network
 __all__ = ["Block", "Clean", "Graph", "Interval", "Reach", "Step", "Unknown", "blocks", "clean_run", "occlude", "trace"]
 
 SIDE = 3  # rows and columns of positions in a block: more would have windows of more different sizes
-LARGEST = 32 * 2**20  # bytes of a block's largest matrix: it should stay in a processor's cache
+LARGEST = 16 * 2**20  # bytes of a block's largest matrix: it should stay in a processor's cache
 TAIL = 8 * 2**20  # bytes of the activations that go into the tail at once
 
 
