@@ -1,6 +1,7 @@
 """Fixtures for every test: a web server on this machine, and a cache of one's own."""
 
 import threading
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,6 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import torch
+
+from vizlib import galleries, images
+
+TINY_IMAGENET = Path(__file__).parents[2] / "shared" / "datasets" / "tiny-imagenet-200.zip"
 
 
 class Answer(NamedTuple):
@@ -91,3 +97,21 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("VIZLIB_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_imagenet() -> Callable[[int], galleries.Gallery]:
+    """From n to a gallery of Tiny ImageNet's validation images, 50 of every n-th class."""
+    if not TINY_IMAGENET.is_file():
+        pytest.skip("Tiny ImageNet is not beside this checkout")
+
+    def every(n: int) -> galleries.Gallery:
+        with zipfile.ZipFile(TINY_IMAGENET) as archive:
+            root = "tiny-imagenet-200/val/"
+            rows = [line.split("\t")[:2] for line in archive.read(root + "val_annotations.txt").decode().splitlines()]
+            names = sorted({wnid for _, wnid in rows})[::n]
+            rows = [(file, wnid) for file, wnid in rows if wnid in names]
+            pictures = torch.cat([images.load(archive.read(f"{root}images/{file}")) for file, _ in rows])
+        return galleries.stack(pictures, [names.index(wnid) for _, wnid in rows], names, "tiny imagenet")
+
+    return every

@@ -20,7 +20,7 @@ def explorers(notebook: NotebookPage) -> int:
     return notebook.page.locator("img.vizlib-picture").count()
 
 
-def assert_changes(notebook: NotebookPage, index: int, act, what: str) -> np.ndarray:
+def assert_changes(notebook: NotebookPage, index: int, act, what: str, seconds: float = 20) -> np.ndarray:
     """Do `act()` and wait until the `index`-th explorer shows another picture; gives that picture."""
     before = notebook.pixels(PICTURE.format(index))
 
@@ -29,7 +29,7 @@ def assert_changes(notebook: NotebookPage, index: int, act, what: str) -> np.nda
         return now.shape != before.shape or np.abs(now.astype(int) - before).mean() > 0.5
 
     act()
-    notebook.until(changed, what)
+    notebook.until(changed, what, seconds)
     return notebook.pixels(PICTURE.format(index))
 
 

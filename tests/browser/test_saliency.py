@@ -1,23 +1,9 @@
 """Notebook 07 as a person uses it: the method buttons change the map, the cascade's slider takes the network apart."""
 
 import numpy as np
-from notebook_page import NotebookPage
+from test_notebooks import PICTURE, assert_changes
 
-PICTURE = "img.vizlib-picture >> nth={}"
 METHODS, CHEAT, CASCADE = 1, 4, 5  # the explorers' places on the page
-
-
-def assert_changes(notebook: NotebookPage, index: int, act, what: str) -> np.ndarray:
-    """Do `act()` and wait until the `index`-th explorer shows another picture; gives that picture."""
-    before = notebook.pixels(PICTURE.format(index))
-
-    def changed() -> bool:
-        now = notebook.pixels(PICTURE.format(index))
-        return now.shape != before.shape or np.abs(now.astype(int) - before).mean() > 0.5
-
-    act()
-    notebook.until(changed, what, 60)
-    return notebook.pixels(PICTURE.format(index))
 
 
 def column(picture: np.ndarray, number: int, row: int) -> np.ndarray:

@@ -1,15 +1,10 @@
 """Neighbours against brute force, and features against pixels on images of 200 classes."""
 
-import zipfile
-from pathlib import Path
-
 import pytest
 import torch
 
-from vizlib import features, galleries, images, models
+from vizlib import features, models
 from vizlib.analysis import neighbours
-
-TINY_IMAGENET = Path(__file__).parents[2].parent / "shared" / "datasets" / "tiny-imagenet-200.zip"
 
 
 def test_scikit_learn_finds_what_brute_force_finds():
@@ -24,22 +19,9 @@ def test_scikit_learn_finds_what_brute_force_finds():
     assert torch.allclose(found.distances, expected.values.float(), atol=1e-4)
 
 
-@pytest.fixture(scope="module")
-def validation_images() -> galleries.Gallery:
-    """All 10,000 validation images of Tiny ImageNet."""
-    if not TINY_IMAGENET.is_file():
-        pytest.skip("Tiny ImageNet is not beside this checkout")
-    with zipfile.ZipFile(TINY_IMAGENET) as archive:
-        root = "tiny-imagenet-200/val/"
-        rows = [line.split("\t")[:2] for line in archive.read(root + "val_annotations.txt").decode().splitlines()]
-        names = sorted({wnid for _, wnid in rows})
-        pictures = torch.cat([images.load(archive.read(f"{root}images/{file}")) for file, _ in rows])
-    return galleries.stack(pictures, [names.index(wnid) for _, wnid in rows], names, "tiny imagenet")
-
-
 @pytest.mark.slow
-def test_on_tiny_imagenet_features_find_the_class_far_more_often_than_pixels(validation_images):
-    net = models.load("minivgg", device="cpu")
+def test_on_tiny_imagenet_features_find_the_class_far_more_often_than_pixels(tiny_imagenet):
+    net, validation_images = models.load("minivgg", device="cpu"), tiny_imagenet(1)
     learned = features.features(net, validation_images, cached=False).values
     # at 32 px pixels do a little better than at 64 (0.0195 against 0.0170): they get the better of the two
     pixels = features.features(net, validation_images, "pixels", side=32, cached=False).values
