@@ -82,7 +82,7 @@ def test_the_picture_grows_and_the_curve_and_the_bar_with_it(shown):
         assert 0 < run.bar.value <= run.bar.max == 60 and "left; loss" in run.text.value
         assert await run is run and run.state == "done" and run.result().iteration == 60
         assert "<svg" in run.curve.value and run.text.value.startswith("step 60 of 60")
-        assert len(run.history["loss"]) == 60 and all(run.buttons[name].disabled for name in ("Stop", "Pause", "Reset"))
+        assert len(run.history["loss"]) == 60 and all(run.buttons[name].disabled for name in ("Stop", "Pause"))
 
     asyncio.run(watch())
     last = Image.open(io.BytesIO(shown[-1].data))
@@ -130,6 +130,31 @@ def test_stop_pause_resume_and_reset(shown):
         assert run.state == "stopped" and run.result().iteration < 400 and painter.closed == 2
 
     asyncio.run(watch())
+
+
+def test_a_run_that_has_ended_begins_again_by_reset_and_by_a_control_that_says_so(shown):
+    painter, slider = Painter(Knobs(20)), ipywidgets.FloatSlider(value=1, min=0, max=9)
+
+    async def watch():
+        run = live.run(painter.start, painter.knobs, "grey", anew=["speed"], speed=slider)
+        await run
+        assert run.state == "done" and painter.started == 1
+        run.buttons["Reset"].click()
+        await until(lambda: painter.started == 2)
+        await run
+        assert run.state == "done" and run.result().iteration == 20 and len(run.history["loss"]) == 20
+        slider.value = 3
+        await until(lambda: painter.started == 3)
+        await run
+        assert painter.speeds[-1] == 3 and painter.closed == 3 and run.buttons["Stop"].disabled
+
+    asyncio.run(watch())
+
+
+def test_a_control_that_begins_anew_must_be_there():
+    painter = Painter(Knobs())
+    with pytest.raises(ValueError, match="anew names 'photo', which is no control: there are speed"):
+        live.run(painter.start, painter.knobs, "grey", anew=["photo"], speed=ipywidgets.FloatSlider())
 
 
 def test_running_the_cell_again_replaces_the_run_and_others_wait_their_turn(shown):

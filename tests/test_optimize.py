@@ -68,6 +68,39 @@ def test_knobs_are_read_at_every_step():
     assert sizes[1] > 0.008 and sizes[4] < 0.0015
 
 
+@pytest.mark.parametrize("optimiser", ["adam", "lbfgs", "normalised"])
+def test_a_picture_may_be_resized_between_two_steps(optimiser):
+    picture = grey(8)
+
+    def towards(image: Tensor, iteration: int) -> dict[str, Tensor]:
+        return {"distance": (image - torch.linspace(0.1, 0.9, image.shape[3])).square().mean()}
+
+    sizes, totals = [], []
+    for step in minimise(towards, picture, Knobs(60, optimiser, 0.01)):
+        sizes.append(tuple(step.image.shape))
+        totals.append(step.losses["distance"])
+        if step.iteration == 30:
+            picture.resize(16, 24)
+    assert sizes[0] == (1, 3, 8, 8) and sizes[30] == (1, 3, 16, 24) and totals[59] < totals[30] < totals[0]
+
+
+def test_adams_averages_are_stretched_along_with_the_picture():
+    """Of two pictures with the same gradients, one was resized half way: Adam's next step is the other's, stretched."""
+    picture, large = grey(8), grey(16)
+
+    def halves(image: Tensor, iteration: int) -> dict[str, Tensor]:
+        side = image.shape[3] // 2
+        return {"loss": (image[..., :side].sum() - 3 * image[..., side:].sum())}
+
+    small_steps, large_steps = (minimise(halves, p, Knobs(10, "adam", 0.01)) for p in (picture, large))
+    for _ in range(5):
+        next(small_steps), next(large_steps)
+    picture.resize(16, 16)
+    first, second = next(small_steps).image, next(large_steps).image
+    far = [0, 1, 2, 13, 14, 15]  # from the edge between the halves, which resizing blurs
+    assert torch.allclose(first[..., far], second[..., far], atol=1e-4)
+
+
 def test_nothing_leaves_zero_to_one_and_the_start_is_not_touched():
     start = torch.full((1, 3, 8, 8), 0.5)
     *_, last = minimise(lambda image, i: {"dark": image.sum()}, Pixels(start), Knobs(30, learning_rate=0.1))
@@ -184,4 +217,4 @@ def test_impossible_pictures_are_refused():
 
 
 def test_optimisers_are_listed():
-    assert list(optimize.OPTIMISERS) == ["adam", "lbfgs", "normalised"]
+    assert list(optimize.OPTIMISERS) == ["adam", "lbfgs", "normalised", "sign"]

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -60,10 +60,14 @@ class Run:
         alt: str,
         quick: int,
         picture: Callable[[Step], Tensor],
+        anew: Sequence[str] = (),
     ):
         unknown = [name for name in controls if not hasattr(knobs, name)]
         if unknown:
             raise ValueError(f"control {unknown[0]!r} turns nothing: the knobs are {', '.join(vars(knobs))}")
+        if missing := [name for name in anew if name not in controls]:
+            raise ValueError(f"anew names {missing[0]!r}, which is no control: there are {', '.join(controls)}")
+        self._anew = anew
         self.key, self.alt = key, alt
         self._start, self._knobs, self._controls, self._quick, self._picture = start, knobs, controls, quick, picture
         self.step: Step | None = None
@@ -96,9 +100,11 @@ class Run:
         self._go.clear() if self._go.is_set() else self._go.set()
 
     def reset(self, *_: object) -> None:
-        """Begin again from the first step, with the knobs as they are now."""
+        """Begin again from the first step, with the knobs as they are now; also when the run has ended."""
         self._reset = True
         self._go.set()
+        if self._task is not None and self._task.done():
+            self._loop.call_soon_threadsafe(self._again)
 
     def result(self) -> Step:
         """The last step, as far as the run has come.
@@ -148,7 +154,16 @@ class Run:
                     steps.close()
                     self._reset, steps = False, self._start()
                     self._clear()
-                if self._halt or (step := next(steps, None)) is None:
+                if self._halt:
+                    return
+                try:
+                    step = next(steps, None)
+                except Exception:
+                    time.sleep(0.2)  # the step may have seen one knob of what is to begin anew, but not yet the reset
+                    if self._reset:
+                        continue
+                    raise
+                if step is None:
                     return
                 self._taken += 1
                 self.step = step
@@ -213,8 +228,22 @@ class Run:
         self._loop, self._wake = loop, asyncio.Event()
         for name, control in self._controls.items():
             control.observe(lambda change, name=name: setattr(self._knobs, name, change["new"]), "value")
+            if name in self._anew:
+                control.observe(self.reset, "value")
         self._panel()
         self._task = loop.create_task(self._paint(old))
+
+    def _again(self) -> None:
+        """On the kernel's loop: an ended run begins anew, unless another one has taken its place."""
+        if not self._task.done() or Run._newest.get(self.key) is not self:
+            return
+        self._halt, self._reset, self.error, self.state = False, False, None, "waiting"
+        self._clear()
+        self._still.update(HTML(""))
+        self.picture.layout.display = None
+        for name in ("Stop", "Pause"):
+            self.buttons[name].disabled = False
+        self._task = self._loop.create_task(self._paint(None))
 
     def _panel(self) -> None:
         """The buttons, the sliders, the picture and the curve."""
@@ -246,7 +275,8 @@ class Run:
         show_widget(self.panel, self.alt)
         self._still = display(HTML(""), display_id=True)
         for widget in (*self.buttons.values(), *self._controls.values()):
-            answer_at_once(widget)
+            for part in (widget, *getattr(widget, "children", ())):  # a picker is a box with a slider in it
+                answer_at_once(part)
 
     def _save(self, suffix: str) -> None:
         try:
@@ -303,7 +333,7 @@ class Run:
     def _finish(self) -> None:
         self.state = "failed" if self.error else "stopped" if self._halt else "done"
         self._show()
-        for name in ("Stop", "Pause", "Reset"):
+        for name in ("Stop", "Pause"):
             self.buttons[name].disabled = True
         if self.step is not None:
             self.picture.layout.display = "none"
@@ -311,6 +341,8 @@ class Run:
         if self.error is not None:
             report = "".join(traceback.format_exception(self.error))
             self.text.value = f"<b>{html.escape(str(self.error))}</b><pre>{html.escape(report)}</pre>"
+        if self._reset and not self._halt:  # asked for between the last step and now
+            self._loop.call_soon(self._again)
 
 
 def answer_at_once(widget: W.Widget) -> None:
@@ -348,6 +380,7 @@ def run(
     key: str = "run",
     quick: int = 30,
     picture: Callable[[Step], Tensor] = sheet,
+    anew: Sequence[str] = (),
     **controls: W.Widget,
 ) -> Run:
     """Show an optimisation while it runs.
@@ -359,12 +392,13 @@ def run(
         key: Names the run: another run of this key replaces it, and files are saved under it.
         quick: How many steps at most where nobody watches.
         picture: From a step to the image `(1, 3, H, W)` in [0, 1] that is shown.
+        anew: Names of controls whose change begins the run again, such as that of the photo to start from.
         controls: A widget with a `value` for each knob to steer, by the knob's name.
 
     Returns:
         The run. `await run` in a later cell waits for its end, `run.result()` gives the last step.
     """
-    made = Run(start, knobs, controls, key, alt, quick, picture)
+    made = Run(start, knobs, controls, key, alt, quick, picture, anew)
     old, Run._newest[key] = Run._newest.get(key), made
     if old is not None:
         old.stop()

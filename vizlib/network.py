@@ -1,11 +1,14 @@
 """A classifier that takes images in [0, 1], knows its class names, and calls its layers what the field calls them."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from difflib import get_close_matches
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from vizlib.first_layer import QuickPixelGradients, worth_it
 
 
 class Prediction(NamedTuple):
@@ -56,6 +59,7 @@ class Network(nn.Module):
         self.name = name or type(module).__name__
         self.input_size, self.min_size = input_size, min_size
         self.layers = layers or layer_names(module)
+        self._strides = worth_it(module)
         self.eval()
 
     @property
@@ -69,7 +73,8 @@ class Network(nn.Module):
             TypeError, ValueError: Not such images; the message says what to do.
         """
         self._check(images)
-        return self.module(self.normalise(images))
+        with QuickPixelGradients() if images.requires_grad and self._strides else nullcontext():
+            return self.module(self.normalise(images))
 
     def normalise(self, images: Tensor) -> Tensor:
         """What `module` gets to see: images in [0, 1], minus the mean, divided by the standard deviation."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vizlib.parametrise import Parametrisation
 
@@ -38,7 +38,7 @@ class Knobs:
     Attributes:
         steps: How many to take.
         optimiser: 'adam' (Kingma and Ba 2015), 'lbfgs' (Liu and Nocedal 1989) or 'normalised' gradient steps, each as
-            long as `learning_rate` in the root mean square of the pixels.
+            long as `learning_rate` in the root mean square of the pixels, or 'sign': every pixel moves by as much.
         learning_rate: In units of the picture's parameters; for pixels of [0, 1].
     """
 
@@ -75,6 +75,8 @@ def minimise(
         optimiser = _optimiser(knobs, picture, optimiser)
         kept = [parameter.detach().clone() for parameter in picture.parameters]
         losses = _take(optimiser, loss, picture, iteration)
+        if isinstance(optimiser, torch.optim.LBFGS):
+            _shorten(optimiser, picture, kept)
         if after is not None:
             picture.change(lambda image, gradient, now=iteration: after(image, gradient, now))
         image = picture.image().detach().clone()
@@ -105,7 +107,7 @@ def _take(
             total = sum(parts.values())
             gradients = torch.autograd.grad(total, picture.parameters)
         for parameter, gradient in zip(picture.parameters, gradients, strict=True):
-            parameter.grad = gradient
+            parameter.grad = gradient.contiguous()  # a channels_last network gives it in its own layout
         if not first:
             first.update({name: value.item() for name, value in parts.items()})
         return total.detach()
@@ -134,15 +136,54 @@ class NormalisedGradient(torch.optim.Optimizer):
         return total
 
 
+class SignedGradient(torch.optim.Optimizer):
+    """Steps in which every number moves equally far: only the sign of its gradient counts (Goodfellow et al. 2015)."""
+
+    def __init__(self, parameters: list[Tensor], lr: float):
+        super().__init__(parameters, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Tensor]) -> Tensor:
+        total = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter -= group["lr"] * parameter.grad.sign()
+        return total
+
+
 def _lbfgs(parameters: list[Tensor], lr: float) -> torch.optim.LBFGS:
     """One update a step with a short memory; tolerances below zero, or it would stop early and stay where it is."""
     return torch.optim.LBFGS(parameters, lr, max_iter=1, history_size=10, tolerance_grad=-1, tolerance_change=-1)
+
+
+LONGEST_STEP = 0.1  # of L-BFGS, in the root mean square of the pixels
+
+
+@torch.no_grad()
+def _shorten(optimiser: torch.optim.LBFGS, picture: Parametrisation, kept: list[Tensor]) -> None:
+    """Shorten a step of L-BFGS until it is no longer than `LONGEST_STEP`.
+
+    It guesses a step's length from the steps before. One wrong guess would bleach the picture, and where it is white or
+    black hardly any gradient brings it back.
+    """
+    state, ends = optimiser.state[picture.parameters[0]], [end.clone() for end in picture.parameters]
+
+    def go(share: float) -> Tensor:
+        for parameter, begin, end in zip(picture.parameters, kept, ends, strict=True):
+            parameter.copy_(begin + share * (end - begin))
+        return picture.image().clone()
+
+    before, share = go(0.0), 1.0
+    while (length := (go(share) - before).square().mean().sqrt().item()) > 1.01 * LONGEST_STEP and share > 1e-3:
+        share *= LONGEST_STEP / length
+    state["t"] *= share  # what it remembers of this step
 
 
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "lbfgs": _lbfgs,
     "normalised": NormalisedGradient,
+    "sign": SignedGradient,
 }
 
 
@@ -152,9 +193,30 @@ def _optimiser(knobs: Knobs, picture: Parametrisation, present: torch.optim.Opti
         raise ValueError(f"optimiser {knobs.optimiser!r} is unknown; choose {', '.join(OPTIMISERS)}")
     if not (knobs.learning_rate > 0 and _finite(knobs.learning_rate)):
         raise ValueError(f"learning_rate is {knobs.learning_rate}, expected a number above 0")
-    if present is None or present.name != knobs.optimiser:
-        present = OPTIMISERS[knobs.optimiser](picture.parameters, lr=knobs.learning_rate)
+    resized = present is not None and present.param_groups[0]["params"][0] is not picture.parameters[0]
+    asked = [value for name, value in vars(knobs).items() if name not in ("steps", "learning_rate")]
+    stale = present is not None and knobs.optimiser == "lbfgs" and _differ(asked, present.asked)
+    if present is None or present.name != knobs.optimiser or resized or stale:
+        old, present = present, OPTIMISERS[knobs.optimiser](picture.parameters, lr=knobs.learning_rate)
         present.name = knobs.optimiser
+        if resized and old.name == present.name == "adam":
+            _carry_over(old, present)
     for group in present.param_groups:
         group["lr"] = knobs.learning_rate
+    present.asked = asked
     return present
+
+
+def _differ(a: list[object], b: list[object]) -> bool:
+    """Whether a knob was turned: what L-BFGS remembers of the gradients is then of another loss."""
+    return any(x is not y for x, y in zip(a, b, strict=True))
+
+
+def _carry_over(old: torch.optim.Optimizer, new: torch.optim.Optimizer) -> None:
+    """Adam's running averages of the gradient and its square, stretched to the picture's new size."""
+    pairs = zip(old.param_groups[0]["params"], new.param_groups[0]["params"], strict=True)
+    for before, after in pairs:
+        for key, value in old.state[before].items():
+            if value.ndim == 4:
+                value = nn.functional.interpolate(value, after.shape[2:], mode="bilinear")
+            new.state[after][key] = value

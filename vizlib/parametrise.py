@@ -45,6 +45,12 @@ class Pixels:
         pixels.data.copy_(act(pixels.detach(), pixels.grad))
         pixels.data.clamp_(0, 1)
 
+    def resize(self, height: int, width: int) -> None:
+        """Go on with the same picture at another size; the optimisation carries over what it has learned so far."""
+        (pixels,) = self.parameters
+        larger = images.resize(pixels.detach().clamp(0, 1), (height, width), "bicubic")
+        self.parameters = [larger.clamp(0, 1).contiguous().requires_grad_()]
+
 
 class Spectrum:
     """Fourier coefficients of decorrelated colours, through a sigmoid: all frequencies and colours move as easily.

@@ -83,14 +83,18 @@ class ImagePicker(W.VBox):
     Args:
         first: The photo to begin with.
         side: Larger images are shrunk to this shorter side, in pixels.
+        names: What there is to choose from; None takes the photos, and all downloaded pictures that are in the cache.
+        label: What stands beside the choice.
     """
 
     value = traitlets.Instance(Tensor)
 
-    def __init__(self, first: str = "chelsea", side: int = 300):
+    def __init__(
+        self, first: str = "chelsea", side: int = 300, names: Sequence[str] | None = None, label: str = "image"
+    ):
         self._side, self._uploads = side, {}
-        names = [*images.photos(), *filter(assets.is_cached, assets.names())]
-        self.choice = W.Dropdown(options=names, value=first, description="image", style=_WIDE)
+        names = names or [*images.photos(), *filter(assets.is_cached, assets.names())]
+        self.choice = W.Dropdown(options=list(names), value=first, description=label, style=_WIDE)
         self.upload = W.FileUpload(accept="image/*", multiple=False, description="your own")
         self.message = W.HTML()
         self.choice.add_class("vizlib-image")
