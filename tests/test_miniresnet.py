@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from vizlib import models
+from vizlib import assets, images, models
 from vizlib.miniresnet import MiniResNet
 
 
@@ -39,3 +39,10 @@ def test_it_stays_below_four_megabytes_and_shrinks_the_maps_to_a_sixteenth():
     assert net.module.layer4(net.module.layer3(net.module.layer2(torch.zeros(1, 32, 32, 32)))).shape == (1, 256, 4, 4)
     assert net(torch.rand(2, 3, 64, 96)).shape == (2, 200)
     assert list(net.layers)[:4] == ["conv1", "relu1", "layer1.0", "layer1.1"]
+
+
+def test_the_bundled_one_is_small_and_knows_the_classes_of_the_first():
+    net, first = models.load("miniresnet", device="cpu"), models.load("minivgg", device="cpu")
+    assert net.classes == first.classes and net.input_size == 64
+    assert assets.data_path("miniresnet.safetensors").stat().st_size <= 4_000_000
+    assert net.predict(images.prepare(images.load("coffee"), 64))[0][0].name == "espresso"

@@ -102,10 +102,10 @@ def test_names_of_squeezenet_and_minivgg(squeezenet, minivgg):
 
 def test_names_come_with_download_sizes():
     sizes = models.names()
-    assert sizes["minivgg"] == 0
+    assert sizes["minivgg"] == sizes["miniresnet"] == 0
     assert sizes["vgg16"] == pytest.approx(527.8 * 2**20, rel=1e-3)  # torchvision counts in MiB
-    assert set(sizes) == {"minivgg", *models.ZOO}
-    assert "minivgg" in models.cached()
+    assert set(sizes) == {"minivgg", "miniresnet", *models.ZOO}
+    assert models.cached()[:2] == ["minivgg", "miniresnet"]
 
 
 def test_untrained_weights_depend_on_the_seed_alone():

@@ -90,22 +90,24 @@ def test_the_learning_rate_rises_for_a_fifth_and_falls_to_nearly_nothing():
     assert rates[-1] < 0.001
 
 
-def test_what_ships_is_what_the_report_says():
-    report = json.loads(assets.data_path("minivgg.json").read_text())
-    net = models.load("minivgg", device="cpu")
+@pytest.mark.parametrize("arch", ["minivgg", "miniresnet"])
+def test_what_ships_is_what_the_report_says(arch):
+    report = json.loads(assets.data_path(f"{arch}.json").read_text())
+    net = models.load(arch, device="cpu")
     assert sum(parameter.numel() for parameter in net.parameters()) == report["parameters"]
     assert report["tiny_imagenet_val"]["images"] == 10_000 and report["tiny_imagenet_val"]["top1"] >= 0.42
     sides = report["imagenet_photos"]["shorter_sides"]
     assert list(sides) == ["64", "96", "128", "160", "224"]
     assert net.input_size == report["input_size"] == int(max(sides, key=lambda side: sides[side]["top1"]))
-    with open(assets.data_path("minivgg_curve.csv"), newline="") as file:
+    with open(assets.data_path(f"{arch}_curve.csv"), newline="") as file:
         curve = list(csv.DictReader(file))
     assert len(curve) == report["training"]["epochs"]
     assert float(curve[-1]["val_top1"]) == pytest.approx(report["tiny_imagenet_val"]["top1"], abs=0.003)
 
 
-def test_the_readme_quotes_the_report():
-    report = json.loads(assets.data_path("minivgg.json").read_text())
+@pytest.mark.parametrize("arch", ["minivgg", "miniresnet"])
+def test_the_readme_quotes_the_report(arch):
+    report = json.loads(assets.data_path(f"{arch}.json").read_text())
     readme = (Path(script.__file__).parent.parent / "README.md").read_text()
     scores = [report["tiny_imagenet_val"], *report["imagenet_photos"]["shorter_sides"].values()]
     for score in scores:

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from vizlib import assets
 from vizlib.compute import default_device
+from vizlib.miniresnet import MiniResNet
 from vizlib.minivgg import MiniVGG
 from vizlib.network import Network, Prediction, nearest
 
 __all__ = ["Network", "Prediction", "cached", "download", "load", "names", "wrap"]
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-BUNDLED = {"minivgg": MiniVGG}
+BUNDLED = {"minivgg": MiniVGG, "miniresnet": MiniResNet}
 ZOO = (
     "alexnet",
     "vgg11",
@@ -58,7 +59,8 @@ def load(
     """A network by name, ready to use: eval mode, frozen, on its device.
 
     Args:
-        name: 'minivgg' (bundled) or one of torchvision's; `names()` lists them with their download sizes.
+        name: 'minivgg' or 'miniresnet', which are bundled, or one of torchvision's; `names()` lists them with their
+            download sizes.
         device: None takes the best there is.
         weights: 'trained' (downloaded by torchvision at the first use), 'untrained' (random, from `seed`), or a
             local `.safetensors` or state-dict file.
