@@ -31,3 +31,15 @@ def test_a_container_limit_is_seen():
 def test_the_default_device_is_one_that_works():
     device = compute.default_device()
     assert (torch.ones(2, device=device) * 2).sum().item() == 4
+
+
+def test_bfloat16_is_used_only_where_it_is_faster(monkeypatch):
+    seconds = {torch.float32: 2.0, torch.bfloat16: 1.0}
+    monkeypatch.setattr(compute, "_convolution_seconds", lambda dtype: seconds[dtype])
+    assert compute.bf16_is_faster.__wrapped__()
+    seconds[torch.bfloat16] = 1.9
+    assert not compute.bf16_is_faster.__wrapped__()
+
+
+def test_the_trial_runs_in_either_precision():
+    assert all(0 < compute._convolution_seconds(dtype) < 60 for dtype in (torch.float32, torch.bfloat16))

@@ -217,4 +217,46 @@ def test_impossible_pictures_are_refused():
 
 
 def test_optimisers_are_listed():
-    assert list(optimize.OPTIMISERS) == ["adam", "lbfgs", "normalised", "sign"]
+    assert list(optimize.OPTIMISERS) == ["adam", "lbfgs", "normalised", "sign", "gradient"]
+
+
+def test_lbfgs_never_moves_the_picture_far_in_one_step():
+    """A loss that is flat at first and steep later: the guess from the flat part would overshoot by far."""
+
+    def cliff(image: Tensor, iteration: int) -> dict[str, Tensor]:
+        return {"cliff": (1e-3 * image + 50 * (image - 0.7).relu().square()).sum()}
+
+    before, lengths = grey().image().detach(), []
+    for step in minimise(distance, grey(), Knobs(12, "lbfgs", 1.0)):
+        lengths.append((step.image - before).square().mean().sqrt().item())
+        before = step.image
+    assert max(lengths) < 1.02 * optimize.LONGEST_STEP and max(lengths) > 0.9 * optimize.LONGEST_STEP
+    for make in (grey, spectrum):
+        picture = make()
+        before = picture.image().detach().clone()
+        for step in minimise(cliff, picture, Knobs(15, "lbfgs", 1.0)):
+            assert (step.image - before).square().mean().sqrt() < 1.02 * optimize.LONGEST_STEP
+            before = step.image
+
+
+def test_lbfgs_forgets_what_it_knows_of_a_loss_when_a_knob_changes_it():
+    """Its first step for the new loss goes straight down the gradient; one that remembers would turn it."""
+    knobs, weight = Knobs(100, "lbfgs", 1.0), torch.linspace(1, 100, 192).view(1, 3, 8, 8)
+    knobs.goal = 0.2
+
+    def loss(image: Tensor, iteration: int) -> dict[str, Tensor]:
+        return {"to goal": (weight * (image - knobs.goal).square()).sum()}
+
+    def turn() -> float:
+        """The cosine between the next step and straight down."""
+        before = step.image
+        moved = next(run).image - before
+        return torch.cosine_similarity(moved.flatten(), (weight * (knobs.goal - before)).flatten(), dim=0).item()
+
+    run = minimise(loss, grey(), knobs)
+    for _ in range(5):
+        step = next(run)
+    assert turn() < 0.9
+    step = next(run)
+    knobs.goal = 0.8
+    assert turn() > 0.999

@@ -38,7 +38,8 @@ class Knobs:
     Attributes:
         steps: How many to take.
         optimiser: 'adam' (Kingma and Ba 2015), 'lbfgs' (Liu and Nocedal 1989) or 'normalised' gradient steps, each as
-            long as `learning_rate` in the root mean square of the pixels, or 'sign': every pixel moves by as much.
+            long as `learning_rate` in the root mean square of the pixels, or 'sign': every pixel moves by as much, or
+            'gradient': the plain gradient times `learning_rate`.
         learning_rate: In units of the picture's parameters; for pixels of [0, 1].
     """
 
@@ -184,6 +185,7 @@ OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "lbfgs": _lbfgs,
     "normalised": NormalisedGradient,
     "sign": SignedGradient,
+    "gradient": torch.optim.SGD,
 }
 
 

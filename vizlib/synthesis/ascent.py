@@ -7,10 +7,13 @@ knob, and all of them may be turned while it runs.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from vizlib import losses, transforms
@@ -29,11 +32,14 @@ class AscentKnobs(Knobs):
         l2: How much the mean squared distance from the network's mean colour costs (Simonyan et al. 2014).
         total_variation: How much roughness costs (Mahendran and Vedaldi 2015).
         blur: Width in pixels of the Gaussian that the image is blurred with, every `blur_every` steps (Yosinski 2015).
+            This and the clipping are done to `Pixels`; a `Spectrum` has none, and goes without.
         clip_small: Share, 0 to 1, of the pixels with the smallest value that are put to the mean colour after a step.
         clip_gradient: Share of the pixels that contribute least, |gradient x value|, that are put to the mean colour.
         jitter: Pixels that the image is moved by at random before the network sees it (Mordvintsev et al. 2015).
         scale: By how much, 0.1 is 10%, it is enlarged or shrunk at random (Olah et al. 2017).
         rotate: Degrees that it is turned by at random.
+        diversity: How much it costs that the images of a batch are alike; see `likeness` (Olah et al. 2017).
+        diversity_layer: The layer where their textures are compared, such as 'relu5'.
         warm_up: For so many steps a ReLU that is off lets a gradient through where nothing else does, so that a dead
             neuron can wake up.
         bf16: Run the network in bfloat16, where the processor has units for it.
@@ -48,18 +54,21 @@ class AscentKnobs(Knobs):
     jitter: float = 0.0
     scale: float = 0.0
     rotate: float = 0.0
+    diversity: float = 0.0
+    diversity_layer: str = ""
     warm_up: int = 16
     bf16: bool = False
 
 
 PRESETS = {
-    "no regulariser": AscentKnobs(steps=100, learning_rate=0.02),
-    "L2 (Simonyan 2014)": AscentKnobs(steps=100, learning_rate=0.02, l2=200),
+    "no regulariser": AscentKnobs(steps=64, learning_rate=0.02),
+    "L2 (Simonyan 2014)": AscentKnobs(steps=64, learning_rate=0.02, l2=600),
     "blur and clipping (Yosinski 2015)": AscentKnobs(
-        steps=200, optimiser="normalised", learning_rate=0.02, blur=0.6, clip_small=0.2, clip_gradient=0.2
+        steps=96, optimiser="normalised", learning_rate=0.03,
+        blur=0.5, blur_every=2, clip_small=0.25, clip_gradient=0.25,
     ),
     "transforms and Fourier (Olah 2017)": AscentKnobs(
-        steps=256, learning_rate=0.05, jitter=8, scale=0.1, rotate=10
+        steps=96, learning_rate=0.03, jitter=6, scale=0.3, rotate=10, total_variation=300
     ),
 }  # fmt: skip
 
@@ -81,17 +90,18 @@ def ascend(
         Diverged: See `optimize.minimise`.
     """
     generator = torch.Generator().manual_seed(seed)
-    centre = net.mean
+    centre = net.mean.to(picture.parameters[0].device)
 
     def loss(image: Tensor, iteration: int) -> dict[str, Tensor]:
         seen = _view(knobs)(image, generator)
+        layers = objective.layers | ({knobs.diversity_layer} if knobs.diversity else set())
         with torch.autocast(net.device.type, torch.bfloat16, enabled=knobs.bf16):
-            rule = _wake if iteration <= knobs.warm_up else "backprop"
-            with relu_rule(net, rule):
-                activations = read(net, seen, objective.layers, grad=True)
-        score = objective.score({layer: output.float() for layer, output in activations.items()})
-        n = len(image)
-        parts = {"activation": -score.sum() / n}
+            with relu_rule(net, _wake) if iteration <= knobs.warm_up else nullcontext():
+                activations = read(net, seen, layers, grad=True)
+        activations = {layer: output.float() for layer, output in activations.items()}
+        parts = {"activation": -objective.score(activations).mean()}
+        if knobs.diversity:
+            parts["likeness"] = knobs.diversity * likeness(activations[knobs.diversity_layer]).mean()
         if knobs.l2:
             parts["L2"] = knobs.l2 * losses.l2_norm(image, centre)
         if knobs.total_variation:
@@ -129,9 +139,15 @@ def blank(
     return Pixels((net.mean.cpu() + noise).clamp(0, 1))
 
 
-def with_steps(knobs: AscentKnobs, steps: int) -> AscentKnobs:
-    """The same knobs, for another number of steps."""
-    return replace(knobs, steps=steps)
+def logit(net: Network, index: int | Tensor) -> Objective:
+    """What excites a class: its logit, before the softmax (Simonyan et al. 2014).
+
+    A probability also rises when all other logits fall, and that makes no picture of the class.
+
+    Args:
+        index: The class, or `(N,)`, one for each image; `net.class_index(name)` gives it.
+    """
+    return losses.channel(list(net.layers)[-1], index)
 
 
 def _view(knobs: AscentKnobs):
@@ -148,8 +164,8 @@ def _view(knobs: AscentKnobs):
 def _wake(gradient: Tensor, x: Tensor) -> Tensor:
     """The usual rule; but where nothing comes through for an image, whatever asks a ReLU that is off for more."""
     usual = gradient * (x > 0)
-    dead = (usual.flatten(1) == 0).all(1).view(-1, *[1] * (x.ndim - 1))
-    return torch.where(dead, gradient.clamp(max=0), usual)
+    dead = usual.abs().amax(tuple(range(1, x.ndim)), keepdim=True) == 0
+    return torch.where(dead, gradient.clamp(max=0), usual) if dead.any() else usual
 
 
 # --- regularisers of pixels -----------------------------------------------------------------------------------------
@@ -171,3 +187,50 @@ def clip(value: Tensor, size: Tensor, share: float) -> Tensor:
     """
     threshold = torch.quantile(size.flatten(1), share, dim=1)[:, None, None, None]
     return value * (size >= threshold)
+
+
+# --- what came out --------------------------------------------------------------------------------------------------
+
+
+class Verdict(NamedTuple):
+    """What a network thinks of images that were made for some class: that class's probability and rank, `(N,)` each.
+
+    Rank 1 is the network's first answer.
+    """
+
+    probability: Tensor
+    rank: Tensor
+
+
+@torch.no_grad()
+def verdict(net: Network, images: Tensor, index: int | Tensor) -> Verdict:
+    """Ask a network, best one that the images were not made for, how sure it is of their class.
+
+    Args:
+        images: `(N, 3, H, W)` in [0, 1].
+        index: The class, or `(N,)`, one for each image.
+    """
+    probabilities = net(images).softmax(1)
+    chosen = torch.as_tensor(index, device=probabilities.device).expand(len(images))[:, None]
+    own = probabilities.gather(1, chosen)
+    return Verdict(own[:, 0], (probabilities > own).sum(1) + 1)
+
+
+def likeness(features: Tensor) -> Tensor:
+    """How alike in texture each image is to the others: the mean cosine of its Gram matrix with theirs, up to 1.
+
+    Where things are does not count, which channels fire together does.
+
+    Args:
+        features: Activations of one layer, `(N, C, h, w)`, of at least two images.
+
+    Returns:
+        `(N,)`; from 0 on where no activation is negative, as after a ReLU.
+
+    Paper: Olah et al. 2017, "Diversity".
+    """
+    n = len(features)
+    if n < 2:
+        raise ValueError(f"features: expected those of at least two images to compare, got {n}")
+    grams = normalize(losses.gram_matrix(features).flatten(1))
+    return ((grams @ grams.T).sum(1) - grams.square().sum(1)) / (n - 1)

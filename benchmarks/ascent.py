@@ -1,0 +1,163 @@
+"""Gradient ascent: milliseconds per step against torch-lucent, and what it costs to watch.
+
+    python -m benchmarks.ascent [--networks squeezenet1_0 vgg16] [--steps 10] [--rounds 5] [--threads 2]
+                                [--clock process]
+
+Both maximise the same channel on the same network at 224 px from a spectrum of decorrelated colours with Adam, and see
+the image jittered, scaled, turned and jittered again. What differs: torch-lucent moves the image four times, by whole
+pixels, factors and degrees from lists, and brings it back to 224 px; vizlib resamples it once, all jitter in one, by
+any number of the same range, and mirrors what lies outside. torch-lucent runs on torchvision's network as it comes, and
+once more on ours, frozen and channels last, which makes it faster, too. The warm-up of vizlib's first 16 steps is off,
+as torch-lucent has none. Weights are random, which does not change the time.
+
+Watched means `live.run` in a Jupyter kernel: a worker thread, a JPEG and the painter four times a second, and the PNG
+at the end; no browser draws what the kernel sends. Bare is the same loop in the same kernel with nothing shown.
+
+torch-lucent 0.1.8 is not among the packages that the tests need: pip install torch-lucent==0.1.8
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from statistics import median
+
+import nbformat
+import torch
+import torchvision
+from nbclient import NotebookClient
+from torch import nn
+
+from benchmarks.timing import interleaved, report
+from vizlib import compute, live, losses, models
+from vizlib.network import Network
+from vizlib.synthesis.ascent import AscentKnobs, ascend, blank
+
+CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
+SIDE, CHANNEL = 224, 3
+LAYERS = {  # a middle and a late one: torch-lucent's name for it, and ours
+    "squeezenet1_0": {"features_7": "fire5", "features_12": "fire9"},
+    "vgg16": {"features_15": "relu3_3", "features_29": "relu5_3"},
+}
+BARE, WATCHED = "bare loop", "watched"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", choices=LAYERS, default=list(LAYERS))
+    parser.add_argument("--steps", type=int, default=10, help="in each turn")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--clock", choices=CLOCKS, default="process")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    print(f"bfloat16 is {'' if compute.bf16_is_faster() else 'not '}faster than float32 on this processor")
+    for name in options.networks:
+        net = models.load(name, "cpu", "untrained")
+        for theirs, layer in LAYERS[name].items():
+            compare(net, name, theirs, layer, options.steps, options.rounds, options.clock)
+    being_watched(options.networks[0], 20 * options.steps, options.rounds, options.threads, options.clock)
+
+
+# --- against torch-lucent -------------------------------------------------------------------------------------------
+
+
+def compare(net: Network, name: str, theirs: str, layer: str, steps: int, rounds: int, clock: str) -> dict[str, float]:
+    """Print and return the seconds for one step of each contender."""
+    contenders = {
+        "torch-lucent on torchvision's network": lucent(torchvision.models.get_model(name).eval(), theirs, steps),
+        "torch-lucent on vizlib's network": lucent(net.module, theirs, steps),
+        "vizlib, float32": partial(ours, net, layer, steps),
+        "vizlib, bfloat16": partial(ours, net, layer, steps, bf16=True),
+    }
+    seconds = {label: t / steps for label, t in interleaved(contenders, rounds, 1, CLOCKS[clock]).items()}
+    threads = f"{torch.get_num_threads()} threads, {clock} time, median of {rounds}"
+    report(f"{net.name}, {layer}: milliseconds per step, {threads}", seconds, next(iter(seconds)))
+    return seconds
+
+
+def ours(net: Network, layer: str, steps: int, bf16: bool = False) -> None:
+    knobs = AscentKnobs(steps, jitter=12, scale=0.1, rotate=10, warm_up=0, bf16=bf16)
+    for _ in ascend(net, losses.channel(layer, CHANNEL), blank(net, side=SIDE, fourier=True), knobs):
+        pass
+
+
+def lucent(module: nn.Module, layer: str, steps: int) -> Callable[[], None]:
+    """A run of torch-lucent, ready to be timed."""
+    try:
+        optvis = {part: import_module(f"lucent.optvis.{part}") for part in ("param", "render", "transform")}
+    except ImportError as error:
+        raise SystemExit(
+            f"torch-lucent cannot be imported ({error}). It is only needed here: pip install torch-lucent==0.1.8"
+        ) from error
+    move, factors, degrees = optvis["transform"], [0.9 + i / 50 for i in range(11)], list(range(-10, 11))
+    moves = [move.jitter(8), move.random_scale(factors), move.random_rotate(degrees), move.jitter(4)]
+
+    def run() -> None:
+        optvis["render"].render_vis(
+            module,
+            f"{layer}:{CHANNEL}",
+            lambda: optvis["param"].image(SIDE),
+            transforms=moves,
+            fixed_image_size=SIDE,
+            thresholds=(steps,),
+            progress=False,
+            show_image=False,
+        )
+        for part in module.modules():
+            part._forward_hooks.clear()  # render_vis leaves one on every layer, which would slow down the next run
+
+    return run
+
+
+# --- the cost of being watched --------------------------------------------------------------------------------------
+
+
+def being_watched(name: str, steps: int, rounds: int, threads: int, clock: str) -> dict[str, float]:
+    """Print and return the seconds for one step, bare and watched, in a Jupyter kernel of its own."""
+    call = f"bare_and_watched({name!r}, {steps}, {rounds}, {threads}, {clock!r})"
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [nbformat.v4.new_code_cell(f"from benchmarks.ascent import bare_and_watched\nawait {call}")]
+    environment = os.environ | {"VIZLIB_LIVE": "1"}
+    folder = Path(__file__).parents[1]
+    NotebookClient(notebook, timeout=None, resources={"metadata": {"path": folder}}).execute(env=environment)
+    printed = "".join(output.text for output in notebook.cells[0].outputs if output.output_type == "stream")
+    seconds = json.loads(printed.splitlines()[-1])
+    title = f"{name}: milliseconds per step, {steps} steps, {threads} threads, {clock} time, median of {rounds}"
+    report(title, seconds, BARE)
+    return seconds
+
+
+async def bare_and_watched(name: str, steps: int, rounds: int, threads: int, clock: str) -> None:
+    """Inside the kernel: take turns, and print the seconds for one step as JSON."""
+    torch.set_num_threads(threads)
+    net = models.load(name, "cpu", "trained" if name in models.BUNDLED else "untrained")
+    knobs = AscentKnobs(steps, jitter=12, scale=0.1, rotate=10)
+    layer = list(net.layers)[len(net.layers) // 2]
+
+    def start():
+        return ascend(net, losses.channel(layer, CHANNEL), blank(net, fourier=True), knobs)
+
+    async def bare() -> None:
+        await asyncio.to_thread(lambda: sum(1 for _ in start()))
+
+    async def watched() -> None:
+        await live.run(start, knobs, "a benchmark")
+
+    taken: dict[str, list[float]] = {BARE: [], WATCHED: []}
+    for turn in range(1 + rounds):
+        for label, run in ((BARE, bare), (WATCHED, watched)):
+            begun = CLOCKS[clock]()
+            await run()
+            if turn:
+                taken[label].append((CLOCKS[clock]() - begun) / steps)
+    print(json.dumps({label: median(times) for label, times in taken.items()}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,265 @@
+"""Style transfer: milliseconds per iteration against two usual ways, and one pass of the fast net.
+
+    python -m benchmarks.style [--network vgg19] [--size 256] [--steps 5] [--rounds 5] [--threads 2] [--clock process]
+
+All optimise the pixels of the same photo on the same network with the same layers. An iteration is one loss with its
+gradient and one update.
+
+- The tutorial's way: modules that remember a loss stand in the network after each layer that counts, the network ends
+  after the last of them, L-BFGS asks for the loss. Once with weights that still collect gradients, as the tutorial had
+  them for years, and once with frozen ones.
+- Hooks and Adam: the whole feature extractor runs, hooks remember the activations, the weights are frozen.
+- vizlib: frozen, channels last, the forward stops at the deepest layer; Adam, one size only.
+
+Before it is timed, the three say what they think of one and the same image, which must agree to 1e-4. Weights are
+random unless VGG-19's are in the cache; that does not change the time.
+
+Then the fast net: one pass, and how long the optimisation takes to come as far on the same photo.
+"""
+
+import argparse
+import copy
+import time
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmarks.timing import interleaved, report
+from vizlib import compute, images, losses, models
+from vizlib.network import Network
+from vizlib.synthesis import fast_style, style
+
+CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
+LAYERS = {  # content, style
+    "the tutorial's five layers": (["conv4_1"], ["conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1"]),
+    "Gatys' layers": (["relu4_2"], ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]),
+}
+TUTORIAL = "tutorial, weights collect gradients"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--network", choices=("vgg16", "vgg19"), default="vgg19")
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--steps", type=int, default=5, help="in each turn")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--clock", choices=CLOCKS, default="process")
+    parser.add_argument("--skip-fast-net", action="store_true")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    print(f"bfloat16 is {'' if compute.bf16_is_faster() else 'not '}faster than float32 on this processor")
+    weights = "trained" if options.network in models.cached() else "untrained"
+    net = models.load(options.network, "cpu", weights)
+    photo, painting = (images.prepare(images.load(name), options.size) for name in ("chelsea", "whirls"))
+    for name, (content, by_style) in LAYERS.items():
+        compare(net, photo, painting, name, content, by_style, options)
+    if not options.skip_fast_net:
+        one_pass(options)
+
+
+# --- an iteration ---------------------------------------------------------------------------------------------------
+
+
+def compare(
+    net: Network,
+    photo: Tensor,
+    painting: Tensor,
+    name: str,
+    content: list[str],
+    by_style: list[str],
+    options: argparse.Namespace,
+) -> dict[str, float]:
+    """Check that all agree, then print and return the seconds for one iteration of each contender."""
+    knobs = style.StyleKnobs(
+        options.steps, size=options.size, scales=1, total_variation=0, content_layers=content, style_layers=by_style
+    )
+    trainable = Tutorial(net, photo, painting, content, by_style).requires_grad_(True)
+    frozen = Tutorial(net, photo, painting, content, by_style).requires_grad_(False)
+    hooked = Hooked(net, photo, painting, content, by_style)
+    agree(net, photo, painting, knobs, {"tutorial": frozen, "hooks": hooked})
+
+    def ours(bf16: bool) -> None:
+        for _ in style.transfer(net, photo, [painting], style.StyleKnobs(**(vars(knobs) | {"bf16": bf16}))):
+            pass
+
+    contenders = {
+        TUTORIAL: partial(by_lbfgs, trainable, photo, options.steps),
+        "tutorial, frozen": partial(by_lbfgs, frozen, photo, options.steps),
+        "hooks and Adam, frozen": partial(by_adam, hooked, photo, options.steps),
+        "vizlib, float32": partial(ours, False),
+        "vizlib, bfloat16": partial(ours, True),
+    }
+    turns = interleaved(contenders, options.rounds, 1, CLOCKS[options.clock])
+    seconds = {label: taken / options.steps for label, taken in turns.items()}
+    threads = f"{torch.get_num_threads()} threads, {options.clock} time, median of {options.rounds}"
+    report(f"{net.name}, {options.size} px, {name}: milliseconds per iteration, {threads}", seconds, TUTORIAL)
+    return seconds
+
+
+def agree(
+    net: Network,
+    photo: Tensor,
+    painting: Tensor,
+    knobs: style.StyleKnobs,
+    others: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]],
+) -> None:
+    """Raise unless everyone finds the same two losses of one image, in the same units."""
+    image = (photo + 0.1 * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
+    ours = style.Targets(net, photo, [painting]).measure(image, knobs)
+    for name, other in others.items():
+        theirs = [part.item() for part in other(image)]
+        worst = max(abs(a - b) / abs(b) for a, b in zip(ours, theirs, strict=True))
+        print(f"  losses of vizlib and of {name} differ by {worst:.1e} of their value")
+        assert worst < 1e-4, f"{name} computes other losses: {theirs} instead of {ours}"
+
+
+class Remember(nn.Module):
+    """A layer that passes everything on and remembers its loss: the distance from a target, over a unit."""
+
+    def __init__(self, of: Callable[[Tensor], Tensor], target: Tensor, unit: Tensor):
+        super().__init__()
+        self.of, self.target, self.unit = of, target.detach(), unit.detach()
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.loss = F.mse_loss(self.of(x), self.target) / self.unit
+        return x
+
+
+def gram(x: Tensor) -> Tensor:
+    n, c, h, w = x.size()
+    flat = x.view(n * c, h * w)
+    return torch.mm(flat, flat.t()).div(n * c * h * w)
+
+
+def same(x: Tensor) -> Tensor:
+    return x
+
+
+class Tutorial(nn.Sequential):
+    """The network up to the last layer that counts, with a `Remember` after each of those, on torch's own layout."""
+
+    def __init__(self, net: Network, photo: Tensor, painting: Tensor, content: list[str], by_style: list[str]):
+        super().__init__()
+        names = {id(module): name for name, module in net.layers.items()}
+        here, there = net.normalise(photo), net.normalise(painting)
+        self.normalise, self.content, self.style = net.normalise, [], []
+        for module in net.module.features:
+            name = names.get(id(module))
+            plain = nn.ReLU() if isinstance(module, nn.ReLU) else copy.deepcopy(module)
+            plain = plain.to(memory_format=torch.contiguous_format)
+            self.append(plain)
+            with torch.no_grad():
+                here, there = plain(here), plain(there)
+            if name in content:
+                spread = here - here.mean((2, 3), keepdim=True)
+                self._remember(self.content, same, here, spread.square().mean())
+            if name in by_style:
+                self._remember(self.style, gram, gram(there), F.mse_loss(gram(here), gram(there)))
+            if len(self.content) == len(content) and len(self.style) == len(by_style):
+                break
+
+    def _remember(self, kind: list, of: Callable[[Tensor], Tensor], target: Tensor, unit: Tensor) -> None:
+        kind.append(Remember(of, target, unit))
+        self.append(kind[-1])
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        super().forward(self.normalise(image))
+        return tuple(sum(part.loss for part in kind) / len(kind) for kind in (self.content, self.style))
+
+
+class Hooked:
+    """The whole feature extractor with a forward hook on each layer that counts."""
+
+    def __init__(self, net: Network, photo: Tensor, painting: Tensor, content: list[str], by_style: list[str]):
+        self.net, self.wanted = net, (content, by_style)
+        self.features = copy.deepcopy(net.module.features).to(memory_format=torch.contiguous_format)
+        named = dict(zip(net.module.features, self.features, strict=True))
+        self.modules = {layer: named[net.layers[layer]] for layer in {*content, *by_style}}
+        for module in self.features:
+            if isinstance(module, nn.ReLU):
+                module.inplace = False
+        with torch.no_grad():
+            self.here, there = self.run(photo), self.run(painting)
+        self.grams = {layer: losses.gram_matrix(there[layer]) for layer in by_style}
+
+    def run(self, image: Tensor) -> dict[str, Tensor]:
+        kept: dict[str, Tensor] = {}
+        handles = [
+            module.register_forward_hook(lambda _m, _i, output, layer=layer: kept.__setitem__(layer, output))
+            for layer, module in self.modules.items()
+        ]
+        self.features(self.net.normalise(image))
+        for handle in handles:
+            handle.remove()
+        return kept
+
+    def __call__(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        found = self.run(image)
+        content = []
+        for layer in self.wanted[0]:
+            here = self.here[layer]
+            content.append(F.mse_loss(found[layer], here) / (here - here.mean((2, 3), keepdim=True)).square().mean())
+        by_style = []
+        for layer, wanted in self.grams.items():
+            unit = F.mse_loss(losses.gram_matrix(self.here[layer]), wanted)
+            by_style.append(F.mse_loss(losses.gram_matrix(found[layer]), wanted) / unit)
+        return sum(content) / len(content), sum(by_style) / len(by_style)
+
+
+def by_lbfgs(model: Tutorial, photo: Tensor, steps: int) -> None:
+    """As many evaluations of the loss as `steps`."""
+    picture = photo.clone().requires_grad_()
+    optimiser = torch.optim.LBFGS([picture], max_iter=steps, max_eval=steps, tolerance_grad=-1, tolerance_change=-1)
+
+    def closure() -> Tensor:
+        with torch.no_grad():
+            picture.clamp_(0, 1)
+        optimiser.zero_grad()
+        content, by_style = model(picture)
+        loss = content + 10 * by_style
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+
+
+def by_adam(model: Hooked, photo: Tensor, steps: int) -> None:
+    picture = photo.clone().requires_grad_()
+    optimiser = torch.optim.Adam([picture], lr=0.03)
+    for _ in range(steps):
+        optimiser.zero_grad()
+        content, by_style = model(picture)
+        (content + 10 * by_style).backward()
+        optimiser.step()
+        with torch.no_grad():
+            picture.clamp_(0, 1)
+
+
+# --- the fast net ---------------------------------------------------------------------------------------------------
+
+
+def one_pass(options: argparse.Namespace, limit: float = 120) -> None:
+    """Print the seconds of one pass of the bundled net, and of the optimisation until its loss is as small."""
+    clock, net, quick = CLOCKS[options.clock], models.load("minivgg", "cpu"), fast_style.load("one_style", "cpu")
+    photo, painting = images.prepare(images.load("chelsea"), options.size), images.style(quick.styles[0])
+    knobs = style.StyleKnobs(2000, size=options.size, scales=1, total_variation=0)
+    targets = style.Targets(net, photo, [painting])
+    content, by_style = targets.measure(fast_style.stylise(quick, photo), knobs)
+    goal = knobs.content_weight * content + knobs.style_weight * by_style
+    begun = clock()
+    for step in style.transfer(net, photo, [painting], knobs):
+        if sum(step.losses.values()) <= goal or clock() - begun > limit:
+            break
+    seconds = {
+        f"optimised in {step.iteration} steps to {sum(step.losses.values()):.2f}": clock() - begun,
+        **interleaved({f"one pass, {goal:.2f}": partial(fast_style.stylise, quick, photo)}, 9, 2, clock),
+    }
+    report(f"{quick.styles[0]}, {options.size} px: content + 10 style, by minivgg", seconds, next(iter(seconds)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""A tiny run of the benchmark, with something in torch-lucent's place, which the tests do not need."""
+
+import asyncio
+import json
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from benchmarks import ascent as benchmark
+from vizlib import live, models
+
+
+def test_it_times_every_contender(capsys, monkeypatch):
+    steps = []
+    monkeypatch.setattr(benchmark, "lucent", lambda module, layer, count: lambda: steps.append((layer, count)))
+    monkeypatch.setattr(benchmark, "SIDE", 48)
+    net = models.load("squeezenet1_0", "cpu", "untrained")
+    seconds = benchmark.compare(net, "squeezenet1_0", "features_7", "fire5", 1, 1, "process")
+    assert list(seconds)[2:] == ["vizlib, float32", "vizlib, bfloat16"]
+    assert seconds["vizlib, float32"] > 0 and steps == 4 * [("features_7", 1)]
+    assert "fire5: milliseconds per step" in capsys.readouterr().out
+
+
+def test_without_torch_lucent_it_says_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lucent", None)
+    monkeypatch.setitem(sys.modules, "lucent.optvis", None)
+    with pytest.raises(SystemExit, match=r"cannot be imported .* pip install torch-lucent==0\.1\.8"):
+        benchmark.lucent(None, "features_7", 1)
+
+
+def test_bare_and_watched_take_the_same_steps(capsys, monkeypatch):
+    monkeypatch.setenv("VIZLIB_LIVE", "1")
+    monkeypatch.setattr(live, "display", lambda *_, **__: SimpleNamespace(update=lambda *_: None))
+    monkeypatch.setattr(live, "show_widget", lambda *_: None)
+    monkeypatch.setattr(live.Run, "_newest", {})
+    monkeypatch.setattr(live.Run, "_turn", None)
+    monkeypatch.setattr(benchmark.torch, "set_num_threads", lambda count: None)
+    asyncio.run(benchmark.bare_and_watched("minivgg", 2, 1, 1, "wall"))
+    seconds = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert list(seconds) == [benchmark.BARE, benchmark.WATCHED] and min(seconds.values()) > 0
+    assert live.Run._newest["run"].step.iteration == 2
