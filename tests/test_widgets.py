@@ -138,3 +138,8 @@ def test_controls_have_descriptions_and_classes():
     assert (slider.value, slider.min, slider.max) == (1, 1, 10) and "vizlib-rank" in slider._dom_classes
     assert [control.description for control in (slider, buttons, ends)] == ["rank", "scale", "rows"]
     assert ends.value == (0, 1) and ends.max == 1
+
+
+def test_a_class_has_no_spaces():
+    """The browser refuses such a class, and with it all others of the widget."""
+    assert "vizlib-step-size" in widgets.steps("step size", [1, 2], 1)._dom_classes

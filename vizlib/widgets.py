@@ -207,6 +207,11 @@ class ChannelPicker(W.VBox):
         return self._shapes(self._networks.value)[self._layers.value][0] - 1
 
 
+def _css_class(description: str) -> str:
+    """What a widget's element is found by; a class has no spaces."""
+    return f"vizlib-{description.replace(' ', '-')}"
+
+
 def choice(options: Sequence[str], description: str) -> W.ToggleButtons:
     """A row of buttons, the first one pressed."""
     style = _WIDE | {"button_width": "max-content"}  # whatever the names are, they are read in full
@@ -216,7 +221,7 @@ def choice(options: Sequence[str], description: str) -> W.ToggleButtons:
 def integer(description: str, value: int, low: int, high: int) -> W.IntSlider:
     """A slider for a whole number from `low` to `high`, in the pickers' layout."""
     slider = W.IntSlider(value, low, high, description=description, style=_WIDE, layout={"width": "420px"})
-    slider.add_class(f"vizlib-{description}")
+    slider.add_class(_css_class(description))
     return slider
 
 
@@ -224,7 +229,7 @@ def span(description: str, value: tuple[float, float]) -> W.FloatRangeSlider:
     """A slider with two ends, fractions from 0 to 1; it tells where it is when the mouse lets go."""
     slider = W.FloatRangeSlider(value=value, min=0, max=1, step=0.02, description=description, continuous_update=False)
     slider.style, slider.layout.width = _WIDE, "420px"
-    slider.add_class(f"vizlib-{description}")
+    slider.add_class(_css_class(description))
     return slider
 
 
@@ -232,7 +237,7 @@ def steps(description: str, options: Sequence[float], value: float) -> W.Selecti
     """A slider through a few chosen values; it tells where it is when the mouse lets go."""
     slider = W.SelectionSlider(options=list(options), value=value, description=description, continuous_update=False)
     slider.style, slider.layout.width = _WIDE, "420px"
-    slider.add_class(f"vizlib-{description}")
+    slider.add_class(_css_class(description))
     return slider
 
 
@@ -240,7 +245,7 @@ def fraction(description: str, value: float = 0.5, low: float = 0.0, high: float
     """A slider for a number from `low` to `high`, in the pickers' layout."""
     slider = W.FloatSlider(value=value, min=low, max=high, step=(high - low) / 50, description=description)
     slider.style, slider.layout.width = _WIDE, "420px"
-    slider.add_class(f"vizlib-{description}")
+    slider.add_class(_css_class(description))
     return slider
 
 

@@ -1,0 +1,223 @@
+"""Which change of an image, too small to see, changes the network's answer? Gradient steps inside a small ball.
+
+    one step:   x' = x + epsilon * sign(d loss / d x)                            (FGSM, Goodfellow et al. 2015)
+    iterated:   x' = x + project(x' + step * sign(d loss / d x') - x), repeated  (PGD, Madry et al. 2018)
+
+A size is in units of the pixels, [0, 1]: the largest change of any value for 'Linf', the root mean square of all
+changes for 'L2' (their Euclidean length divided by the root of how many they are). So one epsilon means about as much
+in both, at any image size.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vizlib import images
+from vizlib.network import Network
+from vizlib.optimize import Step, minimise
+from vizlib.parametrise import Pixels
+
+Target = int | str | Tensor | None  # a class by index or name, one for each image `(N,)`, or none in particular
+NORMS = {"Linf": "sign", "L2": "normalised"}  # and the optimiser whose steps have one size in it
+
+
+# --- sizes and directions -------------------------------------------------------------------------------------------
+
+
+def size(change: Tensor, norm: str = "Linf") -> Tensor:
+    """How large each of N changes `(N, 3, H, W)` is, `(N,)`."""
+    flat = change.flatten(1)
+    return flat.abs().amax(1) if _known(norm) == "Linf" else flat.square().mean(1).sqrt()
+
+
+def unit(gradient: Tensor, norm: str = "Linf") -> Tensor:
+    """The change of size 1 that goes furthest along the gradient: its sign for Linf, itself rescaled for L2."""
+    if _known(norm) == "Linf":
+        return gradient.sign()
+    return gradient / size(gradient, "L2").clamp(min=1e-30)[:, None, None, None]
+
+
+def project(change: Tensor, epsilon: float, norm: str = "Linf") -> Tensor:
+    """The nearest change of size at most epsilon."""
+    if _known(norm) == "Linf":
+        return change.clamp(-epsilon, epsilon)
+    return change * (epsilon / size(change, "L2").clamp(min=1e-30)).clamp(max=1)[:, None, None, None]
+
+
+def random_direction(image: Tensor, norm: str = "Linf", seed: int = 0) -> Tensor:
+    """A change of size 1 that knows nothing of the network: random signs for Linf, Gaussian noise for L2."""
+    return unit(torch.randn(image.shape, generator=torch.Generator().manual_seed(seed)).to(image.device), norm)
+
+
+def add(image: Tensor, direction: Tensor, epsilon: float) -> Tensor:
+    """`image + epsilon * direction`, held in [0, 1]."""
+    images.check(image)
+    return (image + _radius(epsilon) * direction).clamp(0, 1)
+
+
+# --- one step -------------------------------------------------------------------------------------------------------
+
+
+def attack_loss(logits: Tensor, answer: Tensor, target: Tensor | None = None) -> Tensor:
+    """What an attack makes small, the mean over N images: log p(answer), or -log p(target) where there is a target.
+
+    Args:
+        logits: `(N, K)`.
+        answer, target: Class indices `(N,)`.
+    """
+    log_p = logits.log_softmax(1)
+    return log_p.gather(1, answer[:, None]).mean() if target is None else -log_p.gather(1, target[:, None]).mean()
+
+
+def direction(net: Network, image: Tensor, norm: str = "Linf", target: Target = None) -> Tensor:
+    """The change of size 1 that makes the attack's loss fall fastest, `(N, 3, H, W)`.
+
+    Args:
+        image: `(N, 3, H, W)` in [0, 1].
+        norm: What is meant by size, 'Linf' or 'L2'.
+        target: The class to go to; None goes away from the network's own answer.
+
+    Raises:
+        ValueError, LookupError: An image out of range, an unknown norm, a target that is not a class.
+    """
+    images.check(image)
+    image = image.detach().requires_grad_()
+    with torch.enable_grad():
+        logits = net(image)
+        loss = attack_loss(logits, logits.argmax(1), _target(net, logits, target))
+    (gradient,) = torch.autograd.grad(loss, image)
+    return unit(-gradient, norm)
+
+
+def fgsm(net: Network, image: Tensor, epsilon: float, norm: str = "Linf", target: Target = None) -> Tensor:
+    """The image after one step of size epsilon, `(N, 3, H, W)` in [0, 1]; see `direction` (Goodfellow et al. 2015)."""
+    return add(image, direction(net, image, norm, target), epsilon)
+
+
+# --- many steps -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class AttackKnobs:
+    """What may be changed while an attack runs; it is read at every step.
+
+    Attributes:
+        steps: How many to take.
+        epsilon: How far from the original it may go, 0 to 1.
+        step_size: How far one step goes, in the same units.
+        norm: 'Linf' or 'L2'.
+        target: The class to go to, by index or name; None (or '') goes away from the network's own answer.
+        random_start: Begin at random in the ball, rather than in its middle.
+    """
+
+    steps: int = 20
+    epsilon: float = 4 / 255
+    step_size: float = 1 / 255
+    norm: str = "Linf"
+    target: Target = None
+    random_start: bool = False
+
+    @property
+    def optimiser(self) -> str:
+        """What `minimise` takes its steps with."""
+        return NORMS[_known(self.norm)]
+
+    @property
+    def learning_rate(self) -> float:
+        """What `minimise` calls the step size."""
+        return self.step_size
+
+
+def attack(net: Network, image: Tensor, knobs: AttackKnobs, seed: int = 0) -> Iterator[Step]:
+    """Images that fool the network ever better, one `Step` after the other, all in the ball and in [0, 1].
+
+    Args:
+        net: The network to fool.
+        image: The originals, `(N, 3, H, W)` in [0, 1].
+        knobs: Read at every step.
+        seed: Of the random start.
+
+    Raises:
+        ValueError, LookupError: At the step that finds it: an image out of range, a negative epsilon, an unknown norm,
+            a target that is not a class.
+
+    Paper: Madry et al. 2018.
+    """
+    images.check(image)
+    image = image.detach().clone()
+    with torch.no_grad():
+        answer = net(image).argmax(1)
+
+    def loss(now: Tensor, iteration: int) -> dict[str, Tensor]:
+        logits = net(now)
+        return {"loss": attack_loss(logits, answer, _target(net, logits, knobs.target))}
+
+    def hold(now: Tensor, gradient: Tensor, iteration: int) -> Tensor:
+        return image + project(now - image, _radius(knobs.epsilon), knobs.norm)
+
+    start = _inside(image, _radius(knobs.epsilon), knobs.norm, seed) if knobs.random_start else image
+    yield from minimise(loss, Pixels(start), knobs, after=hold)
+
+
+def pgd(
+    net: Network, image: Tensor, epsilon: float, norm: str = "Linf", target: Target = None, steps: int = 10
+) -> Tensor:
+    """The last image of an attack from a random start in steps of 2.5 epsilon / steps (Madry et al. 2018)."""
+    if _radius(epsilon) == 0:
+        return image.clone()
+    *_, last = attack(net, image, AttackKnobs(steps, epsilon, 2.5 * epsilon / steps, norm, target, random_start=True))
+    return last.image
+
+
+def fooling(net: Network, knobs: AttackKnobs, n: int = 1, side: int | None = None, seed: int = 0) -> Iterator[Step]:
+    """From noise to images that the network takes for `knobs.target`, and nobody else does (Nguyen et al. 2015).
+
+    Args:
+        knobs: With epsilon 1 every image is in the ball; with a small one the picture stays the noise that it was.
+        n, side: So many squares of so many pixels; None takes the network's input size.
+    """
+    side, generator = side or net.input_size, torch.Generator().manual_seed(seed)
+    yield from attack(net, torch.rand(n, 3, side, side, generator=generator), knobs, seed)
+
+
+def _inside(image: Tensor, epsilon: float, norm: str, seed: int) -> Tensor:
+    """A point of the ball at random: uniform for Linf, in a random direction at a random distance for L2."""
+    generator = torch.Generator().manual_seed(seed)
+    if norm == "Linf":
+        change = 2 * torch.rand(image.shape, generator=generator) - 1
+    else:
+        change = unit(torch.randn(image.shape, generator=generator), norm)
+        change = change * torch.rand(len(image), 1, 1, 1, generator=generator)
+    return add(image, change.to(image.device), epsilon)
+
+
+# --- what was asked for ---------------------------------------------------------------------------------------------
+
+
+def _known(norm: str) -> str:
+    if norm not in NORMS:
+        raise ValueError(f"norm {norm!r} is unknown; choose {' or '.join(NORMS)}")
+    return norm
+
+
+def _radius(epsilon: float) -> float:
+    if not 0 <= epsilon <= 1:
+        raise ValueError(f"epsilon is {epsilon}, expected 0 to 1, in units of the pixels: one grey level is 1/255")
+    return epsilon
+
+
+def _target(net: Network, logits: Tensor, target: Target) -> Tensor | None:
+    """The target as class indices `(N,)`."""
+    if target is None or isinstance(target, str) and target == "":
+        return None
+    n, count = logits.shape
+    index = net.class_index(target) if isinstance(target, str) else target
+    chosen = torch.as_tensor(index, device=logits.device).reshape(-1)
+    if chosen.is_floating_point() or chosen.min() < 0 or chosen.max() >= count or len(chosen) not in (1, n):
+        raise ValueError(
+            f"target {target} is not a class of {net.name}: expected a name, a whole number from 0 to {count - 1}, or "
+            f"{n} of them, one for each image"
+        )
+    return chosen.expand(n)
