@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import re
 import struct
 import zlib
 from contextlib import suppress
@@ -22,6 +23,7 @@ from PIL import Image
 
 from vizlib import assets, images
 from vizlib.images import ImageError
+from vizlib.pictures import TEXTURES
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (12, 17, 3), dtype=np.uint8)
@@ -100,9 +102,49 @@ def test_a_painting_is_fetched(server, cache, monkeypatch):
 
 
 def test_the_names_are_those_of_the_registry():
-    assert set(images.names()) - set(images.photos()) == set(assets.names())
+    bundled = {*images.photos(), *images.styles(), *images.textures()}
+    assert set(images.names()) - bundled == set(assets.names())
     assert set(images.paintings()) <= set(assets.names())
-    assert len(images.names()) == len(set(images.names())) == 16
+    assert len(images.names()) == len(set(images.names())) == 16 + len(images.styles()) + len(images.textures())
+
+
+@pytest.mark.parametrize("name", images.styles())
+def test_bundled_styles(name):
+    picture = images.style(name)
+    assert picture.shape == (1, 3, 512, 512) and torch.equal(picture, images.load(name))
+
+
+def test_bundled_textures():
+    assert_image(images.texture("brick"), np.stack([skimage.data.brick()] * 3, 2) / 255)
+    flower = images.load("flower")
+    top, bottom, left, right = TEXTURES["petals"].box
+    petals = images.texture("petals")
+    assert torch.equal(petals, flower[:, :, top:bottom, left:right]) and petals.is_contiguous()
+    assert all(min(images.texture(name).shape[2:]) >= 96 for name in images.textures())
+
+
+def test_a_painting_is_a_style_after_its_download(server, cache, monkeypatch):
+    content = encoded(RGB)
+    download = assets.Download(server.serve("/wave.jpg", content), hashlib.sha256(content).hexdigest(), len(content))
+    monkeypatch.setitem(assets.DOWNLOADS, "wave", download)
+    assert_image(images.style("wave"), RGB / 255)
+    server.close()
+    with pytest.raises(assets.AssetError, match="the_scream could not be downloaded.*no connection"):
+        images.style("the_scream")
+
+
+@pytest.mark.parametrize(
+    ("ask", "name", "message"),
+    [
+        (images.style, "mosaik", "'mosaik' is not the name of a style; did you mean 'mosaic'?"),
+        (images.style, "brick", "'brick' is not the name of a style; there are whirls, meadow"),
+        (images.texture, "gras", "'gras' is not the name of a texture; did you mean 'grass'?"),
+        (images.texture, "mosaic", "'mosaic' is not the name of a texture; there are brick, grass"),
+    ],
+)
+def test_a_style_or_texture_of_another_name(ask, name, message):
+    with pytest.raises(ImageError, match=re.escape(message)):
+        ask(name)
 
 
 @pytest.mark.parametrize("name", images.names())

@@ -23,7 +23,7 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
 from vizlib import assets
-from vizlib.pictures import DOWNLOADED_PHOTOS, PAINTINGS, PHOTOS
+from vizlib.pictures import DOWNLOADED_PHOTOS, PAINTINGS, PHOTOS, STYLES, TEXTURES
 
 MAX_PIXELS = 40_000_000  # about 480 MB as a float32 tensor
 _TOLERANCE = 1e-5  # how far rounding may carry a value out of [0, 1]
@@ -47,36 +47,68 @@ def paintings() -> list[str]:
     return list(PAINTINGS)
 
 
+def styles() -> list[str]:
+    """The pictures to take a style from that need no network: they come with vizlib."""
+    return list(STYLES)
+
+
+def textures() -> list[str]:
+    """The samples of texture that need no network: they are photos, or parts of photos, inside other packages."""
+    return list(TEXTURES)
+
+
 def names() -> list[str]:
-    """Every name that `load` knows: photos, paintings and the photos that are downloaded once."""
-    return [*PHOTOS, *PAINTINGS, *DOWNLOADED_PHOTOS]
+    """Every name that `load` knows: photos, styles, textures, paintings and the photos that are downloaded once."""
+    return [*PHOTOS, *STYLES, *TEXTURES, *PAINTINGS, *DOWNLOADED_PHOTOS]
+
+
+def style(name: str) -> Tensor:
+    """A picture to take a style from, `(1, 3, H, W)`: one of `styles()` or, after its download, of `paintings()`."""
+    return load(_one_of([*STYLES, *PAINTINGS], name, "a style"))
+
+
+def texture(name: str) -> Tensor:
+    """A sample of texture, `(1, 3, H, W)`: one of `textures()`."""
+    return load(_one_of([*TEXTURES], name, "a texture"))
+
+
+def _one_of(known: Sequence[str], name: str, what: str) -> str:
+    if name not in known:
+        raise ImageError(f"{name!r} is not the name of {what}{_did_you_mean(name, known)}")
+    return name
 
 
 def describe(name: str) -> str:
     """What is on a named picture and whose it is, in one line that can serve as alt text."""
-    if name in PHOTOS:
-        return PHOTOS[name].description
-    try:
-        return (PAINTINGS | DOWNLOADED_PHOTOS)[name]
-    except KeyError:
-        raise ImageError(f"{name!r} is not the name of a picture{_did_you_mean(name)}") from None
+    bundled = PHOTOS | TEXTURES
+    if name in bundled:
+        return bundled[name].description
+    return (STYLES | PAINTINGS | DOWNLOADED_PHOTOS)[_one_of(names(), name, "a picture")]
 
 
-def _did_you_mean(name: str) -> str:
-    near = get_close_matches(str(name), names(), n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(names())}"
+def _did_you_mean(name: str, known: Sequence[str] | None = None) -> str:
+    known = known or names()
+    near = get_close_matches(str(name), known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
 
 
-def _named_file(name: str) -> Path:
-    if name not in PHOTOS:
-        return assets.fetch(name)
-    photo = PHOTOS[name]
+def _load_named(name: str, max_pixels: int) -> Tensor:
+    """The picture of that name, or the part of it that goes by that name."""
+    if name in STYLES:
+        return _from_file(assets.data_path(f"styles/{name}.jpg"), max_pixels)
+    photo = (PHOTOS | TEXTURES).get(name)
+    if photo is None:
+        return _from_file(assets.fetch(name), max_pixels)
     spec = find_spec(photo.package)  # finds the folder without importing the package
     path = Path(spec.submodule_search_locations[0], photo.file) if spec else None
     if path is None or not path.is_file():
         wheel = {"skimage": "scikit-image", "sklearn": "scikit-learn"}[photo.package]
         raise ImageError(f"the photo {name!r} comes inside {wheel}, and is not there: pip install --upgrade {wheel}")
-    return path
+    image = _from_file(path, max_pixels)
+    if photo.box is None:
+        return image
+    top, bottom, left, right = photo.box
+    return image[:, :, top:bottom, left:right].clone()
 
 
 # --- loading --------------------------------------------------------------------------------------------------------
@@ -114,8 +146,9 @@ def load(source: Any, *, max_pixels: int = MAX_PIXELS) -> Tensor:
     if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
         return _decode(BytesIO(assets.fetch_url(source)), source, max_pixels)
     if isinstance(source, str | os.PathLike):
-        path = _named_file(source) if source in names() else Path(source).expanduser()
-        return _from_file(path, max_pixels)
+        return (
+            _load_named(source, max_pixels) if source in names() else _from_file(Path(source).expanduser(), max_pixels)
+        )
     raise TypeError(f"cannot make an image of {_kind(source)}; give a name, path, address, bytes, PIL image or array")
 
 

@@ -4,11 +4,16 @@ from typing import NamedTuple
 
 
 class Photo(NamedTuple):
-    """A colour photo that comes inside another package's wheel."""
+    """A photo, or a part of one, that comes inside another package's wheel.
+
+    Attributes:
+        box: The part, (top, bottom, left, right) in pixels, or None for all of it.
+    """
 
     package: str
     file: str
     description: str
+    box: tuple[int, int, int, int] | None = None
 
 
 PHOTOS = {
@@ -58,6 +63,43 @@ PHOTOS = {
         "data/ihc.png",
         "Colon glands stained brown among blue cells, under a microscope. Photo: Center for Microscopy and Molecular "
         "Imaging, no known copyright",
+    ),
+}
+
+# 512x512, painted by scripts/paint_styles.py for this project, MIT; in data/styles/.
+STYLES = {
+    "whirls": "Oil strokes that circle around glowing stars in a night of blues. Painting: by vizlib, MIT",
+    "meadow": "Poppies under a summer sky, in short dabs of oil. Painting: by vizlib, MIT",
+    "mosaic": "Small square stones in rings around two suns, gold, turquoise and brick. Painting: by vizlib, MIT",
+    "glass": "Stained glass: panes of jewel colours in black lead. Painting: by vizlib, MIT",
+    "ink_waves": "Overlapping waves of indigo ink on rice paper. Painting: by vizlib, MIT",
+    "dots": "A sunset over water, in points of pure colour. Painting: by vizlib, MIT",
+    "weave": "A woven carpet of zigzags and diamonds in madder, indigo and ochre. Painting: by vizlib, MIT",
+    "marble": "Marbled paper: inks drawn out into feathers by a comb. Painting: by vizlib, MIT",
+    "woodcut": "Curved cuts in wood, printed in orange, red and black. Painting: by vizlib, MIT",
+}
+
+TEXTURES = {
+    "brick": Photo("skimage", "data/brick.png", "A brick wall, grey. Photo: CC0Textures, CC0"),
+    "grass": Photo("skimage", "data/grass.png", "Grass, grey. Photo: linolafett, CC0"),
+    "gravel": Photo("skimage", "data/gravel.png", "Gravel, grey. Photo: CC0Textures, CC0"),
+    "petals": Photo(
+        "sklearn",
+        "datasets/images/flower.jpg",
+        "Petals of an orange dahlia. Photo: vultilion on Flickr, CC BY 2.0, a part of it",
+        (124, 300, 222, 398),
+    ),
+    "leaves": Photo(
+        "sklearn",
+        "datasets/images/china.jpg",
+        "Treetops from above. Photo: danielbuechele on Flickr, CC BY 2.0, a part of it",
+        (331, 427, 380, 476),
+    ),
+    "galaxies": Photo(
+        "skimage",
+        "data/hubble_deep_field.jpg",
+        "Galaxies on black, from the Hubble eXtreme Deep Field. Photo: NASA, public domain, a part of it",
+        (300, 620, 300, 620),
     ),
 }
 

@@ -1,0 +1,129 @@
+"""What the paintings of scripts/paint_styles.py are made with: smooth noise, palettes, brush strokes and light.
+
+A canvas is a float array `(H, W, 3)` in [0, 1]; a flow is an angle in radians for every pixel, `(H, W)`.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, map_coordinates
+
+SIDE = 512
+Array = NDArray[np.float64]
+Random = np.random.Generator
+
+
+def grid() -> tuple[Array, Array]:
+    """The row and the column of every pixel."""
+    y, x = np.mgrid[:SIDE, :SIDE].astype(float)
+    return y, x
+
+
+def around(row: float, column: float, reach: float) -> tuple[tuple[slice, slice], Array, Array]:
+    """The part of the canvas within `reach` of a point, and how far its pixels are below and right of the point."""
+    top, left = max(0, int(row - reach)), max(0, int(column - reach))
+    bottom, right = min(SIDE, int(row + reach) + 2), min(SIDE, int(column + reach) + 2)
+    down, across = np.mgrid[top : max(top, bottom), left : max(left, right)].astype(float)
+    return np.s_[top : max(top, bottom), left : max(left, right)], down - row, across - column
+
+
+def noise(random: Random, scale: float, height: int = SIDE, width: int = SIDE) -> Array:
+    """Smooth noise `(height, width)` of mean 0 and standard deviation 1, with blobs about `scale` pixels wide."""
+    field = gaussian_filter(random.normal(size=(height, width)), scale, mode="wrap")
+    return (field - field.mean()) / field.std()
+
+
+def palette(colours: str) -> Array:
+    """Colours written like 'ff8800 112233' as rows of RGB in [0, 1]."""
+    return np.array([[int(colour[i : i + 2], 16) for i in (0, 2, 4)] for colour in colours.split()]) / 255
+
+
+def blend(colours: Array, place: Array) -> Array:
+    """The colours, spread evenly over [0, 1] and mixed in between, at each `place`."""
+    knots = np.linspace(0, 1, len(colours))
+    return np.stack([np.interp(place, knots, channel) for channel in colours.T], -1)
+
+
+def sample(field: Array, y: Array, x: Array) -> Array:
+    """The field `(H, W)` or `(H, W, 3)` between its pixels; it repeats beyond its borders."""
+    if field.ndim == 3:
+        return np.stack([sample(channel, y, x) for channel in np.moveaxis(field, 2, 0)], -1)
+    return map_coordinates(field, [y, x], order=1, mode="grid-wrap")
+
+
+def smoothstep(low: float, high: float, value: Array) -> Array:
+    """0 below `low`, 1 above `high`, without a corner in between."""
+    t = np.clip((value - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def lit(canvas: Array, height: Array, strength: float) -> Array:
+    """The canvas as a relief `height` pixels high shows it when light comes from the upper left."""
+    down, across = np.gradient(height)
+    shade = 1 - strength * (down + across) / np.sqrt(1 + down**2 + across**2)
+    return np.clip(canvas * shade[..., None], 0, 1)
+
+
+# --- strokes --------------------------------------------------------------------------------------------------------
+
+
+def streamline(flow: Array, y: float, x: float, length: float, step: float = 4.0) -> Array:
+    """A path through `(y, x)` that follows the flow to both sides, points `(k, 2)`."""
+    halves = []
+    for sign in (-1, 1):
+        here, path = np.array([y, x]), []
+        for _ in range(max(1, round(length / 2 / step))):
+            row, column = np.clip(here.astype(int), 0, SIDE - 1)
+            angle = flow[row, column]
+            here = here + sign * step * np.array([np.sin(angle), np.cos(angle)])
+            path.append(here)
+        halves.append(path)
+    return np.array([*halves[0][::-1], [y, x], *halves[1]])
+
+
+def across_and_along(path: Array, rows: Array, columns: Array) -> tuple[Array, Array]:
+    """How far pixels are from a path, negative on its left, and how far along it the nearest point is, in [0, 1]."""
+    start, leg = path[:-1], np.diff(path, axis=0)
+    length = np.maximum(np.hypot(*leg.T), 1e-9)
+    dy, dx = rows[..., None] - start[:, 0], columns[..., None] - start[:, 1]
+    t = np.clip((dy * leg[:, 0] + dx * leg[:, 1]) / length**2, 0, 1)
+    distance = np.hypot(dy - t * leg[:, 0], dx - t * leg[:, 1])
+    nearest = distance.argmin(-1)[..., None]
+    side = np.sign(dy * leg[:, 1] - dx * leg[:, 0])
+
+    def pick(values: Array) -> Array:
+        return np.take_along_axis(values, nearest, -1)[..., 0]
+
+    travelled = (np.cumsum(length) - length + t * length) / length.sum()
+    return pick(distance) * np.where(pick(side) < 0, -1, 1), pick(travelled)
+
+
+def stroke(canvas: Array, relief: Array, path: Array, width: float, colour: Array, random: Random) -> None:
+    """Paint one stroke of a bristle brush along a path: streaks of lighter and darker paint, and a ridge of it."""
+    top, left = np.maximum(np.floor(path.min(0) - width).astype(int), 0)
+    bottom, right = np.minimum(np.ceil(path.max(0) + width).astype(int) + 1, SIDE)
+    if top >= bottom or left >= right:
+        return
+    rows, columns = np.mgrid[top:bottom, left:right].astype(float)
+    across, along = across_and_along(path, rows, columns)
+    bristles = gaussian_filter1d(random.normal(size=64), 1.2, mode="wrap")
+    streak = np.interp(across / width * 40, np.arange(-32, 32), bristles)
+    half = width / 2 * np.sqrt(np.clip(1.05 - np.abs(2 * along - 1) ** 4, 0.05, 1)) * (1 + 0.15 * streak)
+    cover = smoothstep(-0.7, 0.7, half - np.abs(across))
+    window = np.s_[top:bottom, left:right]
+    paint = np.clip(colour * (1 + 0.12 * streak[..., None]), 0, 1)
+    canvas[window] += cover[..., None] * (paint - canvas[window])
+    ridge = 1 + 0.5 * streak + 0.4 * (np.abs(across) / width * 2) ** 2
+    relief[window] += cover * (ridge - 0.7 * relief[window])
+
+
+def strokes(
+    canvas: Array, relief: Array, flow: Array, colours: Array, width: float, length: float, random: Random
+) -> None:
+    """Cover the canvas with strokes that follow the flow, each of the colour that `colours` `(H, W, 3)` has there."""
+    spacing = width * 0.85
+    places = np.stack(np.meshgrid(*[np.arange(-width, SIDE + width, spacing)] * 2), -1).reshape(-1, 2)
+    for y, x in random.permutation(places + random.uniform(-spacing, spacing, places.shape)):
+        path = streamline(flow, y, x, length * random.uniform(0.6, 1.3))
+        row, column = np.clip([int(y), int(x)], 0, SIDE - 1)
+        colour = np.clip(colours[row, column] + random.normal(0, 0.035, 3) + random.normal(0, 0.03), 0, 1)
+        stroke(canvas, relief, path, width * random.uniform(0.7, 1.2), colour, random)
