@@ -562,6 +562,13 @@ def test_jpeg_bytes():
     assert len(images.to_bytes(image, "jpeg", quality=20)) < len(content) < len(images.to_bytes(image))
 
 
+def test_a_png_of_few_colours_is_small_and_near():
+    photo = images.resize(images.load("chelsea"), 96)
+    full, few = images.to_bytes(photo), images.to_bytes(photo, colours=256)
+    assert len(few) < 0.6 * len(full)
+    assert (images.load(few) - photo).abs().mean() < 0.02
+
+
 @pytest.mark.parametrize("convert", [images.to_array, images.to_pil, images.to_bytes])
 def test_only_one_image_at_a_time(convert):
     with pytest.raises(ImageError, match=r"holds 2 images, expected one: image\[i : i \+ 1\]"):
@@ -574,6 +581,8 @@ def test_only_one_image_at_a_time(convert):
         ({"format": "gif"}, "format is 'gif', expected 'png' or 'jpeg'"),
         ({"format": "jpeg", "quality": 0}, "quality is 0, expected 1 to 95"),
         ({"format": "jpeg", "quality": 100}, "quality is 100, expected 1 to 95"),
+        ({"colours": 1}, "colours is 1, expected 2 to 256, or None"),
+        ({"colours": 257}, "colours is 257, expected 2 to 256, or None"),
     ],
 )
 def test_to_bytes_refuses(options, message):

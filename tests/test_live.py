@@ -286,3 +286,19 @@ def test_a_comm_that_would_answer_late_is_freed():
 def test_a_control_without_a_knob_is_a_mistake():
     with pytest.raises(ValueError, match="control 'sped' turns nothing: the knobs are steps, speed"):
         live.run(lambda: iter(()), Knobs(), "grey", sped=ipywidgets.FloatSlider())
+
+
+def test_an_error_of_a_step_that_is_begun_anew_is_forgotten():
+    """A layer picker follows the network picker first: a step may see the new layer with the old network."""
+    begun = []
+
+    def start() -> Iterator[Step]:
+        begun.append(True)
+        yield Step(1, torch.zeros(1, 3, 8, 8), {"loss": 1.0})
+        if len(begun) == 1:
+            run._reset = True  # as another thread does while the step is under way
+            raise LookupError("a layer of the other network")
+
+    run = live.Run(start, Knobs(), {}, "a", "grey", 3, live.sheet)
+    assert [step.iteration for step in run._take(start())] == [1, 1]
+    assert run.error is None

@@ -25,7 +25,7 @@ from IPython.display import Image as Picture
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from vizlib import images, plot
+from vizlib import images
 from vizlib.explorers import event_loop, show_widget, watched
 from vizlib.optimize import Step
 
@@ -173,8 +173,9 @@ class Run:
         finally:
             steps.close()
 
-    def _encode(self, format: str) -> bytes:
-        return images.to_bytes(self._picture(self.step), format)
+    def _encode(self, format: str, colours: int | None = None) -> bytes:
+        """The picture of the last step; what a notebook's file keeps gets by with few colours."""
+        return images.to_bytes(self._picture(self.step), format, colours=colours)
 
     def _keep(self, frame: bytes) -> None:
         """Remember the frame for the animation; with too many, keep every other one and go on at half the pace."""
@@ -217,10 +218,11 @@ class Run:
                 raise
         if self.step is None:
             raise ValueError("the optimisation took no step: are there any to take (knobs.steps)?")
+        picture = Picture(self._encode("png", 256), format="png", metadata={"alt": self.alt})
         if handle:
-            handle.update(Picture(self._encode("png"), format="png", metadata={"alt": self.alt}))
+            handle.update(picture)
         else:
-            plot.show(self._encode("png"), self.alt)
+            display(picture)
 
     # --- beside other cells -----------------------------------------------------------------------------------------
 
@@ -337,7 +339,7 @@ class Run:
             self.buttons[name].disabled = True
         if self.step is not None:
             self.picture.layout.display = "none"
-            self._still.update(Picture(self._encode("png"), format="png", metadata={"alt": self.alt}))
+            self._still.update(Picture(self._encode("png", 256), format="png", metadata={"alt": self.alt}))
         if self.error is not None:
             report = "".join(traceback.format_exception(self.error))
             self.text.value = f"<b>{html.escape(str(self.error))}</b><pre>{html.escape(report)}</pre>"

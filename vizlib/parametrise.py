@@ -42,7 +42,7 @@ class Pixels:
     @torch.no_grad()
     def change(self, act: Callable[[Tensor, Tensor], Tensor]) -> None:
         (pixels,) = self.parameters
-        pixels.data.copy_(act(pixels.detach(), pixels.grad))
+        pixels.data.copy_(act(self.image().detach(), pixels.grad))
         pixels.data.clamp_(0, 1)
 
     def resize(self, height: int, width: int) -> None:

@@ -1,0 +1,166 @@
+"""What does a layer know of an image? Look, from noise, for an image that gives the same features there.
+
+    I* = arg min over I of  |f(I) - f(photo)|^2 / |f(photo)|^2  +  w * TV(I)  +  l2 * |I - mean|^2
+
+What comes back of the photo is what the features hold; what does not come back, the layers below have thrown away.
+
+Paper: Mahendran and Vedaldi 2015, "Understanding deep image representations by inverting them".
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torchvision.transforms.v2.functional import gaussian_blur
+
+from vizlib import images, losses
+from vizlib.hooks import read
+from vizlib.network import Network
+from vizlib.optimize import Knobs, Step, minimise
+from vizlib.parametrise import Parametrisation, Pixels, Spectrum
+
+
+@dataclass(kw_only=True)
+class InversionKnobs(Knobs):
+    """Which features to match, and what an image should look like apart from that; read at every step.
+
+    Attributes:
+        layer: Whose features.
+        total_variation: How much roughness costs, 0 is off (eq. 4 of the paper with beta = 2).
+        l2: How much the mean squared distance from the network's mean colour costs, 0 is off (eq. 3 with alpha = 2).
+        mirror: Match the features turned round, left for right.
+    """
+
+    layer: str
+    steps: int = 60
+    optimiser: str = "lbfgs"
+    learning_rate: float = 1.0
+    total_variation: float = 2.0
+    l2: float = 0.0
+    mirror: bool = False
+
+
+def invert(net: Network, photo: Tensor, knobs: InversionKnobs, picture: Parametrisation) -> Iterator[Step]:
+    """Images whose features come ever closer to the photo's, one `Step` after the other.
+
+    Args:
+        net: The network to look into.
+        photo: `(1, 3, H, W)` in [0, 1].
+        knobs: Read at every step; another layer is what the next step looks at.
+        picture: Where to begin, of the photo's size; see `noise`. A batch inverts the same features several times.
+
+    Raises:
+        LookupError: An unknown layer, at the first step that uses it.
+        ValueError: A photo too small for the network, a picture of another size, a negative weight.
+        Diverged: See `optimize.minimise`.
+    """
+    if picture.image().shape[2:] != photo.shape[2:]:
+        have, want = ("x".join(map(str, image.shape[2:])) for image in (picture.image(), photo))
+        raise ValueError(f"the picture has {have} pixels and the photo {want}: begin with noise(net, photo)")
+    yield from minimise(mismatch(net, photo, knobs), picture, knobs)
+
+
+def mismatch(net: Network, photo: Tensor, knobs: InversionKnobs) -> Callable[[Tensor, int], dict[str, Tensor]]:
+    """What `invert` makes small: from an image `(N, 3, H, W)` and the step to the parts of the loss, means over N."""
+    images.check(photo.float(), "photo")
+    if len(photo) != 1:
+        raise ValueError(f"photo holds {len(photo)} images, expected one: photo[i : i + 1] is the i-th")
+    known: dict[str, Tensor] = {}
+
+    def target(layer: str) -> Tensor:
+        if layer not in known:
+            known[layer] = read(net, photo, [layer])[layer]
+        return known[layer].flip(-1) if knobs.mirror and known[layer].ndim == 4 else known[layer]
+
+    def loss(image: Tensor, iteration: int) -> dict[str, Tensor]:
+        layer, roughness, l2 = knobs.layer, knobs.total_variation, knobs.l2
+        if min(roughness, l2) < 0:
+            raise ValueError(f"total_variation = {roughness}, l2 = {l2}: expected weights from 0 on")
+        wanted = target(layer)
+        features = read(net, image, [layer], grad=True)[layer]
+        return {
+            "features": losses.content_loss(features, wanted),
+            "TV": roughness * losses.total_variation(image),
+            "L2": l2 * losses.l2_norm(image, net.mean.to(image.device)),
+        }
+
+    return loss
+
+
+def noise(
+    net: Network, photo: Tensor, n: int = 1, contrast: float = 0.05, fourier: bool = True, seed: int = 0
+) -> Parametrisation:
+    """Something to begin with: n noise images of the photo's size.
+
+    Args:
+        contrast: Standard deviation of the noise; of pixels in units of [0, 1].
+        fourier: Parametrise by frequencies and decorrelated colours (Olah et al. 2017), which finds smooth areas and
+            colours far sooner. With pixels, the noise is about the network's mean colour.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    if fourier:
+        return Spectrum(n, *photo.shape[2:], contrast, generator)
+    grains = contrast * torch.randn(n, *photo.shape[1:], generator=generator)
+    return Pixels((net.mean.cpu() + grains).clamp(0, 1))
+
+
+# --- how much came back ---------------------------------------------------------------------------------------------
+
+
+def psnr(image: Tensor, photo: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in decibels, `(N,)`: -10 log10 of the mean squared error; identical gives infinity."""
+    return -10 * (image - photo).square().flatten(1).mean(1).log10()
+
+
+def feature_distance(net: Network, image: Tensor, photo: Tensor, layer: str) -> Tensor:
+    """|f(I) - f(photo)|^2 / |f(photo)|^2 of each image, `(N,)`: 0 when the layer cannot tell them apart."""
+    wanted, found = read(net, photo, [layer])[layer], read(net, image, [layer])[layer]
+    return torch.stack([losses.content_loss(one[None], wanted) for one in found])
+
+
+class Parts(NamedTuple):
+    """An image taken apart; or, from `kept`, how well each part came back.
+
+    Attributes:
+        layout: The luminance, blurred: what is light and dark where.
+        detail: The luminance without its blur: edges and texture.
+        colour: The blurred image without its luminance.
+    """
+
+    layout: Tensor
+    detail: Tensor
+    colour: Tensor
+
+
+def split(image: Tensor) -> Parts:
+    """Layout `(N, 1, H, W)`, detail `(N, 1, H, W)` and colour `(N, 3, H, W)`; the Gaussian's width is side / 32."""
+    sigma = max(1.0, min(image.shape[2:]) / 32)
+    smooth = gaussian_blur(image, [2 * round(3 * sigma) + 1] * 2, [sigma] * 2)
+    light, layout = luminance(image), luminance(smooth)
+    return Parts(layout, light - layout, smooth - layout)
+
+
+def luminance(image: Tensor) -> Tensor:
+    """How light each pixel is, `(N, 1, H, W)`: the weighted mean of red, green and blue (ITU-R BT.601)."""
+    return (image * image.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+
+
+def kept(image: Tensor, photo: Tensor) -> Parts:
+    """How the parts of each image correlate with the photo's, `(N,)` each: 1 all there, 0 nothing."""
+    return Parts(*(correlation(a, b) for a, b in zip(split(image), split(photo), strict=True)))
+
+
+def correlation(a: Tensor, b: Tensor) -> Tensor:
+    """Pearson's correlation of each of N images with the same one of the other batch, or with its only one."""
+    a, b = (x.flatten(1) - x.flatten(1).mean(1, keepdim=True) for x in (a, b))
+    return torch.nn.functional.cosine_similarity(a, b, dim=1, eps=1e-12)
+
+
+def agreement(images: Tensor) -> Tensor:
+    """What several inversions share: the mean correlation of all pairs of them. 1 means that they are all the same."""
+    if len(images) < 2:
+        raise ValueError(f"images: expected at least two to compare, got {len(images)}")
+    pairs = torch.combinations(torch.arange(len(images)))
+    return correlation(images[pairs[:, 0]], images[pairs[:, 1]]).mean()
