@@ -1,0 +1,206 @@
+"""DeepDream: each part by hand or by a closed form, knobs while it runs, and clear mistakes."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+from scipy.spatial.distance import cdist
+
+from vizlib import images, models
+from vizlib.hooks import read
+from vizlib.network import Network
+from vizlib.synthesis import deepdream
+from vizlib.synthesis.deepdream import DreamKnobs, dream
+
+
+@pytest.fixture(scope="module")
+def net() -> Network:
+    return models.load("minivgg", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def photo() -> torch.Tensor:
+    return images.resize(images.load("coffee"), 96)
+
+
+def energy(net: Network, image: torch.Tensor, layer: str) -> float:
+    return 0.5 * read(net, image, [layer])[layer].square().mean().item()
+
+
+# --- the dream ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layer", ["conv3", "relu6", "conv7"])
+def test_the_layer_responds_more_and_the_image_stays_within_its_distance(net, photo, layer):
+    knobs = DreamKnobs(layer=layer, steps=12, octaves=3, reach=0.03)
+    steps = list(dream(net, photo, knobs))
+    for step in steps:
+        k = 1 + (step.iteration - 1) // 4
+        original = images.resize(photo, tuple(step.image.shape[2:]))
+        assert deepdream.distance(step.image, original) <= 0.03 * k + 1e-5
+    assert steps[-1].image.shape == photo.shape
+    assert energy(net, steps[-1].image, layer) > 2 * energy(net, photo, layer)
+
+
+def test_a_step_reports_the_energy_where_it_began(net, photo):
+    knobs = DreamKnobs(layer="relu5", octaves=1, jitter=0)
+    step = next(dream(net, photo, knobs))
+    assert step.losses == {"activation": pytest.approx(-energy(net, photo, "relu5"), 1e-4)}
+
+
+def test_a_normalised_step_is_as_long_as_it_says_and_goes_up_the_gradient(net, photo):
+    knobs = DreamKnobs(layer="conv4", octaves=1, jitter=0, smoothing=0, learning_rate=0.002, reach=1)
+    image = (0.5 + 0.2 * (photo - 0.5)).requires_grad_()  # away from black and white, so nothing is cut off
+    (gradient,) = torch.autograd.grad(read(net, image, ["conv4"], grad=True)["conv4"].square().mean() / 2, image)
+    moved = next(dream(net, image.detach(), knobs)).image - image.detach()
+    assert moved.square().mean().sqrt().item() == pytest.approx(0.002, rel=1e-3)
+    assert torch.allclose(moved, 0.002 * gradient / gradient.square().mean().sqrt(), atol=1e-5)
+
+
+def test_a_plain_step_is_the_gradient_times_the_rate(net, photo):
+    knobs = DreamKnobs(layer="conv4", octaves=1, jitter=0, smoothing=0, normalise=False, learning_rate=0.5, reach=1)
+    image = (0.5 + 0.2 * (photo - 0.5)).requires_grad_()
+    (gradient,) = torch.autograd.grad(read(net, image, ["conv4"], grad=True)["conv4"].square().mean() / 2, image)
+    moved = next(dream(net, image.detach(), knobs)).image - image.detach()
+    assert torch.allclose(moved, 0.5 * gradient, atol=1e-6)
+
+
+def test_the_same_seed_dreams_the_same_twice(net, photo):
+    def run(seed: int) -> torch.Tensor:
+        return list(dream(net, photo, DreamKnobs(layer="relu6", steps=4, octaves=2), seed=seed))[-1].image
+
+    assert torch.equal(run(0), run(0)) and not torch.equal(run(0), run(1))
+
+
+def test_knobs_turned_while_it_runs_act_on_the_next_step(net, photo):
+    knobs = DreamKnobs(layer="conv3", steps=6, octaves=1, jitter=0)
+    run = dream(net, photo, knobs)
+    next(run)
+    image = next(run).image
+    knobs.layer = "conv7"
+    assert next(run).losses["activation"] == pytest.approx(-energy(net, image, "conv7"), 1e-3)
+    knobs.octaves, knobs.octave_scale, knobs.steps = 2, 2.0, 16
+    small = [next(run).image.shape for _ in range(2)][-1]
+    assert small == (1, 3, 64, 96), "no octave is smaller than what the network takes"
+
+
+@pytest.mark.parametrize("aim", deepdream.AIMS)
+def test_every_aim_is_reached_and_the_network_is_left_as_it_was(net, photo, aim):
+    before, guide = copy.deepcopy(net.state_dict()), images.load("chelsea")
+    knobs = DreamKnobs(layer="relu6", aim=aim, channel=[3, 9], steps=8, octaves=2)
+    seek = deepdream.seeker(net, guide)(knobs)
+    *_, last = dream(net, photo, knobs, guide)
+    start, end = (seek.score(read(net, image, ["relu6"])).mean() for image in (photo, last.image))
+    assert end > 1.5 * start
+    assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+    assert not any(module._forward_hooks for module in net.modules())
+
+
+def test_several_channels_are_their_mean(net, photo):
+    one = [deepdream.seeker(net, None)(DreamKnobs(layer="relu4", aim="channel", channel=c)) for c in (2, [5], [2, 5])]
+    scores = [objective.score(read(net, photo, ["relu4"])).item() for objective in one]
+    assert scores[2] == pytest.approx((scores[0] + scores[1]) / 2, rel=1e-5)
+
+
+def test_a_guide_pulls_towards_its_own_features(net, photo):
+    cat, flower = (images.load(name) for name in ("chelsea", "flower"))
+    knobs = DreamKnobs(layer="relu7", aim="guide", steps=12, octaves=2)
+    ends = [list(dream(net, photo, knobs, guide))[-1].image for guide in (cat, flower)]
+    for own, guide in enumerate((cat, flower)):
+        match = deepdream.guided("relu7", deepdream.guide_features(net, guide, "relu7"))
+        scores = [match.score(read(net, end, ["relu7"])).item() for end in ends]
+        assert scores[own] > 1.2 * scores[1 - own]
+
+
+def test_the_guided_objective_is_the_mean_of_the_best_dot_products(net, photo):
+    features = deepdream.guide_features(net, images.load("chelsea"), "relu6")
+    acts = read(net, photo, ["relu6"])
+    places = acts["relu6"][0].flatten(1).T.numpy()
+    products = -cdist(places, features.numpy(), lambda a, b: -float(a @ b))
+    score = deepdream.guided("relu6", features).score(acts)
+    assert score.item() == pytest.approx(products.max(1).mean(), rel=1e-4)
+
+
+def test_a_large_guide_is_thinned_out(net):
+    features = deepdream.guide_features(net, images.load("chelsea"), "relu1")
+    count = math.prod(read(net, images.resize(images.load("chelsea"), net.input_size), ["relu1"])["relu1"].shape[2:])
+    assert count > deepdream.PLACES >= len(features) > deepdream.PLACES / 2
+
+
+# --- its parts ------------------------------------------------------------------------------------------------------
+
+
+def test_octaves_share_the_steps_and_end_at_the_photo(net):
+    photo, knobs = torch.zeros(1, 3, 200, 300), DreamKnobs(layer="conv7", steps=8, octaves=4, octave_scale=1.5)
+    assert [deepdream.octave(knobs, done) for done in range(9)] == [0, 0, 1, 1, 2, 2, 3, 3, 3]
+    sizes = [deepdream.octave_size(net, photo, knobs, done) for done in (0, 2, 4, 6)]
+    assert sizes == [(64, 96), (89, 133), (133, 200), (200, 300)]
+
+
+def test_detail_is_carried_to_the_next_size_and_the_photo_taken_afresh():
+    photo = images.resize(images.load("chelsea"), 64)
+    detail = deepdream.Detail(photo)
+    detail.resize(32, 48)
+    small = detail.image().detach()
+    assert torch.allclose(small, images.resize(photo, (32, 48)), atol=1e-6)
+    detail.change(lambda image, gradient: image + 0.1)
+    detail.resize(*photo.shape[2:])
+    # what was not cut off at white came back as 0.1 on the sharp photo
+    inner = photo < 0.85
+    assert (detail.image().detach() - photo)[inner].sub(0.1).abs().mean() < 0.01
+
+
+def test_a_constant_stays_where_it_is_within_its_ball():
+    photo, image = torch.full((1, 3, 8, 8), 0.5), torch.full((1, 3, 8, 8), 0.8)
+    assert torch.allclose(deepdream.within(image, photo, 0.1), torch.full_like(photo, 0.6))
+    assert torch.equal(deepdream.within(image, photo, 0.5), image)
+    assert torch.equal(deepdream.within(photo, photo, 0.1), photo)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.0, 2.5])
+def test_smoothing_is_the_mean_of_three_gaussians(sigma):
+    gradient = torch.randn(1, 3, 40, 50, generator=torch.Generator().manual_seed(0))
+    expected = sum(
+        gaussian_filter(gradient.numpy(), (0, 0, s, s), radius=max(1, round(3 * s)), mode="mirror")
+        for s in (0.5 * sigma, sigma, 2 * sigma)
+    )
+    np.testing.assert_allclose(deepdream.smooth(gradient, sigma), expected / 3, atol=1e-5)
+    assert deepdream.smooth(gradient, 0) is gradient
+
+
+def test_shifts_are_even_over_their_range():
+    generator = torch.Generator().manual_seed(0)
+    shifts = np.array([deepdream.shift(2, generator) for _ in range(2000)])
+    assert set(shifts.ravel()) == {-2, -1, 0, 1, 2} and abs(shifts.mean()) < 0.1
+    assert deepdream.shift(0, generator) == (0, 0)
+
+
+# --- mistakes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"layer": "conv99"}, "conv99"),
+        ({"aim": "channel", "channel": 9999}, "9999"),
+        ({"aim": "all"}, "aim is 'all', expected one of layer, channel, guide"),
+        ({"aim": "guide"}, "there is no guide: give an image"),
+        ({"octaves": 0}, "octaves = 0, octave_scale = 1.4: expected at least one octave"),
+        ({"octave_scale": 1.0}, "octave_scale = 1.0"),
+        ({"jitter": -1}, "jitter is -1, expected a whole number of pixels from 0 on"),
+        ({"smoothing": -0.5}, "smoothing is -0.5, expected a width in pixels from 0 on"),
+        ({"reach": 0}, "reach is 0, expected a distance above 0"),
+        ({"learning_rate": 0}, "learning_rate is 0, expected a number above 0"),
+    ],
+)
+def test_bad_knobs(net, photo, knobs, message):
+    with pytest.raises((ValueError, LookupError), match=message):
+        next(dream(net, photo, DreamKnobs(**({"layer": "conv5"} | knobs))))
+
+
+def test_a_bad_photo(net):
+    with pytest.raises(images.ImageError, match="start"):
+        next(dream(net, torch.rand(3, 64, 64), DreamKnobs(layer="conv5")))
