@@ -1,0 +1,171 @@
+"""Style transfer: units, weights, colours, sizes, and what it says of bad input."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vizlib import images, losses, models
+from vizlib.hooks import read
+from vizlib.synthesis import style
+
+SMALL = style.StyleKnobs(steps=6, size=108, scales=1)
+
+
+@pytest.fixture(scope="module")
+def net():
+    return models.load("minivgg", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return images.resize(images.load("chelsea"), 72)
+
+
+@pytest.fixture(scope="module")
+def painting():
+    return images.resize(images.style("whirls"), 72)
+
+
+def last(net, photo, paintings, knobs, seed=0):
+    *_, step = style.transfer(net, photo, paintings, knobs, seed)
+    return step
+
+
+def test_the_photo_has_content_0_and_style_1_and_the_painting_style_0(net, photo, painting):
+    square = images.center_crop(photo, 72)
+    targets = style.Targets(net, square, [painting])
+    content, by_style = targets.measure(square, SMALL)
+    assert content == 0 and by_style == pytest.approx(1, abs=1e-5)
+    content, by_style = targets.measure(painting, SMALL)
+    assert content > 0.5 and by_style == pytest.approx(0, abs=1e-5)
+
+
+def test_an_image_of_the_channel_means_would_have_content_1(net, photo):
+    layer = "relu4"
+    features = read(net, photo, [layer])[layer]
+    target = style.Targets(net, photo, [photo]).at(tuple(photo.shape[2:]), replace(SMALL, content_layers=[layer]))
+    flat = {**read(net, photo, list(target.grams)), layer: features.mean((2, 3), keepdim=True).expand_as(features)}
+    assert style.compare(flat, target)[0].item() == pytest.approx(1, abs=1e-5)
+
+
+def test_descent_takes_style_and_gives_up_little_content(net, photo, painting):
+    knobs = replace(SMALL, steps=20)
+    targets = style.Targets(net, photo, [painting])
+    content, by_style = targets.measure(last(net, photo, [painting], knobs).image, knobs)
+    assert by_style < 0.6 and 0 < content < 1.5
+
+
+def test_the_losses_of_a_step_are_the_weighted_parts(net, photo, painting):
+    knobs = replace(SMALL, content_weight=2.0, style_weight=3.0, total_variation=4.0)
+    start = images.resize(photo, (72, 108))
+    targets = style.Targets(net, photo, [painting])
+    parts = targets.losses(start, knobs)
+    content, by_style = targets.measure(start, knobs)
+    assert parts["content"].item() == pytest.approx(2 * content, abs=1e-5)
+    assert parts["style"].item() == pytest.approx(3 * by_style, rel=1e-5)
+    assert parts["TV"].item() == pytest.approx(4 * losses.total_variation(start).item())
+
+
+def test_same_seed_same_picture_and_the_network_is_as_it_was(net, photo, painting):
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    noise = replace(SMALL, begin="noise", steps=3)
+    first, again, other = (last(net, photo, [painting], noise, seed).image for seed in (0, 0, 1))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert not any(module._forward_hooks for module in net.modules())
+
+
+def test_it_grows_through_its_sizes_and_takes_a_new_one_while_it_runs(net, photo, painting):
+    knobs = style.StyleKnobs(steps=9, size=200, scales=3)
+    sizes = []
+    for step in style.transfer(net, photo, [painting], knobs):
+        sizes.append(max(step.image.shape[2:]))
+        if step.iteration == 7:
+            knobs.size = 128
+    assert sizes == [100] * 3 + [141] * 3 + [200] * 1 + [128] * 2 and len(set(sizes)) == 4
+
+
+def test_a_mix_is_the_mix_of_gram_matrices(net, photo, painting):
+    other = images.resize(images.style("mosaic"), 72)
+    targets = style.Targets(net, photo, [painting, other])
+    size = tuple(photo.shape[2:])
+    ends = [targets.at(size, replace(SMALL, mix=mix)).grams for mix in (0.0, 1.0)]
+    blended = targets.at(size, replace(SMALL, mix=0.25)).grams
+    for layer, gram in blended.items():
+        assert torch.allclose(gram, 0.75 * ends[0][layer] + 0.25 * ends[1][layer], rtol=1e-4, atol=1e-6)
+
+
+def test_style_size_shows_the_painting_larger(net, photo, painting):
+    targets = style.Targets(net, photo, [painting])
+    shown = targets._style(0, (72, 108), replace(SMALL, style_size=2.0))
+    assert tuple(shown.shape[2:]) == (216, 216)
+    tiny = style.Targets(net, photo, [images.resize(painting, 20)])
+    assert tuple(tiny._style(0, (72, 108), replace(SMALL, style_size=0.1)).shape[2:]) == (64, 64), "stated fallback"
+
+
+def test_luminance_keeps_the_colours_of_the_photo(net, photo, painting):
+    image = last(net, photo, [painting], replace(SMALL, size=108, colours="luminance", steps=4)).image
+    original = images.resize(photo, tuple(image.shape[2:]))
+    inside = ((image > 0) & (image < 1)).all(1, keepdim=True)
+    difference = image - original
+    assert ((difference - difference.mean(1, keepdim=True)).abs() * inside).max() < 1e-5
+
+
+@given(st.integers(0, 1000))
+def test_matched_colours_have_the_mean_and_covariance_of_the_other(seed):
+    generator = torch.Generator().manual_seed(seed)
+    picture, colours = (0.5 + 0.05 * torch.randn(1, 3, 20, 30, generator=generator) for _ in range(2))
+    colours = torch.einsum("ij,njhw->nihw", 0.3 * torch.rand(3, 3, generator=generator), colours)
+    matched = style.match_colours(picture, colours).flatten(2)[0].double()
+    wanted = colours.flatten(2)[0].double()
+    clamped = (matched <= 0).any() or (matched >= 1).any()
+    if not clamped:
+        assert torch.allclose(matched.mean(1), wanted.mean(1), atol=1e-5)
+        assert torch.allclose(torch.cov(matched), torch.cov(wanted), atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    "name", ["minivgg", "miniresnet", "vgg19", "vgg16", "squeezenet1_0", "resnet18", "densenet121"]
+)
+def test_every_network_has_default_layers(name):
+    other = models.load(name, weights="untrained", device="cpu")
+    content, by_style = style.default_layers(other)
+    assert {*content, *by_style} <= other.layers.keys() and len(by_style) >= 4
+    if name.startswith("vgg"):
+        assert content == ["relu4_2"] and by_style[0] == "relu1_1" and by_style[-1] == "relu5_1"
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (
+            {"content_weight": 0, "style_weight": 0},
+            "content weight 0 and style weight 0: expected none",
+        ),
+        ({"style_weight": -1}, "style weight -1"),
+        ({"size": 48}, "a picture of 72x108 at size 48 is too small for minivgg.*choose a size from 96 on"),
+        ({"mix": 0.5}, "mix is 0.5, but there is one style image only: give two"),
+        ({"mix": 1.5}, "mix is 1.5, expected 0"),
+        ({"begin": "nowhere"}, "begin is 'nowhere', expected 'content' or 'noise'"),
+        ({"colours": "loud"}, "colours is 'loud', expected one of style, luminance, histogram"),
+        ({"scales": 0}, "scales is 0"),
+        ({"style_layers": ["relu99"]}, "layer 'relu99' is not in minivgg"),
+    ],
+)
+def test_bad_knobs(net, photo, painting, changes, message):
+    knobs = replace(style.StyleKnobs(steps=2, size=128), **changes)
+    with pytest.raises((ValueError, LookupError), match=message):
+        last(net, photo, [painting], knobs)
+    assert not any(module._forward_hooks for module in net.modules())
+
+
+def test_bad_pictures(net, photo, painting):
+    with pytest.raises(ValueError, match="a picture of 1x300 at size 128 is too small for minivgg"):
+        last(net, torch.rand(1, 3, 1, 300), [painting], style.StyleKnobs(size=128))
+    with pytest.raises(ValueError, match="style 1 has 4x300 pixels, too narrow to have strokes: crop it"):
+        last(net, photo, [torch.rand(1, 3, 4, 300)], SMALL)
+    with pytest.raises(ValueError, match="expected one style image or two, got 0"):
+        last(net, photo, [], SMALL)

@@ -1,0 +1,75 @@
+"""What a texture is made of: the windows of a sample, how much a result copied, and how the patches of two compare."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vizlib import images
+
+
+def check_sample(sample: Tensor, window: int) -> None:
+    """Do nothing if `sample` is one image that a window fits into.
+
+    Raises:
+        ImageError: Not an image, not one, or smaller than the window.
+    """
+    images.check(sample, "sample")
+    if len(sample) != 1:
+        raise images.ImageError(f"sample holds {len(sample)} images, expected one: sample[i : i + 1] is the i-th")
+    height, width = sample.shape[2:]
+    if min(height, width) < window:
+        raise images.ImageError(
+            f"the sample is {height}x{width} pixels, smaller than the window of {window}x{window}: "
+            "take a larger sample or a smaller window"
+        )
+
+
+def windows(sample: Tensor, height: int, width: int) -> Tensor:
+    """Every window of a sample `(1, C, H, W)`, row by row, as `(H - height + 1, W - width + 1, C, height, width)`."""
+    return sample[0].unfold(1, height, 1).unfold(2, width, 1).permute(1, 2, 0, 3, 4)
+
+
+def copied_share(origin: Tensor) -> float:
+    """How much of a result was copied in one piece: the share of neighbours that are neighbours in the sample, too.
+
+    Args:
+        origin: `(H, W, 2)` of at least two pixels, the row and the column in the sample that each pixel was taken from.
+
+    Returns:
+        0 where no pixel was copied together with one beside, above or below it; 1 for a plain copy.
+    """
+    down = origin[1:] - origin[:-1] == torch.tensor([1, 0])
+    across = origin[:, 1:] - origin[:, :-1] == torch.tensor([0, 1])
+    pairs = torch.cat([down.all(-1).flatten(), across.all(-1).flatten()])
+    if not len(pairs):
+        raise ValueError(f"origin has shape {tuple(origin.shape)}: expected (H, W, 2) with at least two pixels")
+    return pairs.float().mean().item()
+
+
+def patch_distance(image: Tensor, sample: Tensor, side: int = 8, directions: int = 256, seed: int = 0) -> float:
+    """How far apart two images are as heaps of patches, wherever the patches lie: the sliced Wasserstein distance.
+
+    All patches are projected on a random direction, both heaps are sorted, and the sorted numbers compared; that, over
+    many directions, is the root of the mean squared difference in units of [0, 1] times the patch's side.
+
+    Args:
+        image, sample: `(1, 3, H, W)` of any sizes from `side` on.
+        side: Of a patch, in pixels.
+        directions: How many.
+        seed: Of the directions.
+
+    Paper: Rabin et al. 2012.
+    """
+    for name, picture in (("image", image), ("sample", sample)):
+        if min(picture.shape[2:]) < side:
+            raise ValueError(f"{name} is {picture.shape[2]}x{picture.shape[3]}, too small for patches of {side}x{side}")
+    random = torch.randn(directions, 3, side, side, generator=torch.Generator().manual_seed(seed))
+    random = random / random.flatten(1).norm(dim=1)[:, None, None, None]
+    ends = (torch.arange(512) + 0.5) / 512
+    quantiles = [torch.quantile(_thin(F.conv2d(x, random)[0].flatten(1)), ends, dim=1) for x in (image, sample)]
+    return (quantiles[0] - quantiles[1]).square().mean().sqrt().item()
+
+
+def _thin(values: Tensor, most: int = 16_384) -> Tensor:
+    """At most about `most` of the columns, evenly taken, so that sorting them stays quick."""
+    return values[:, :: max(1, values.shape[1] // most)]

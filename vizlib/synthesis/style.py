@@ -1,0 +1,280 @@
+"""Can content and style be taken apart? The layout of one image, painted in the manner of another.
+
+    I* = arg min over I of  a * content(I) + b * style(I) + c * TV(I)
+
+Content is what one deep layer's features say, style what the Gram matrices of several layers say. Both are measured
+from 0 to about 1: the photo itself has content 0 and style 1, the style image content 1 and style about 0. So a weight
+means the same on every network, layer and pair of images.
+
+Paper: Gatys et al. 2016, "Image style transfer using convolutional neural networks".
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from vizlib import images, losses
+from vizlib.hooks import read
+from vizlib.network import Network
+from vizlib.optimize import Knobs, Step, minimise
+from vizlib.parametrise import Pixels
+
+COLOURS = ("style", "luminance", "histogram")
+# Rows and columns that the picture is rolled by from step to step: strides see another grid each time and leave none
+SHIFTS = ((0, 0), (3, 5), (6, 1), (1, 2), (4, 7), (7, 4), (2, 3), (5, 6))
+
+
+@dataclass
+class StyleKnobs(Knobs):
+    """What may be turned while a transfer runs; read at every step.
+
+    Attributes:
+        content_weight, style_weight, total_variation: What each of the three losses counts.
+        content_layers, style_layers: Names of layers; None takes the network's own, see `default_layers`.
+        size: The longer side of the picture in pixels.
+        scales: The picture grows to `size` in so many stages, each sqrt(2) times the one before; 1 begins at `size`.
+        style_size: The style image's longer side in relation to the picture's: below 1 for finer strokes.
+        mix: 0 paints like the first style image, 1 like the second.
+        colours: 'style' takes them from the style image, 'luminance' leaves the photo's, 'histogram' repaints the style
+            image in the photo's colours first (both Gatys et al. 2017).
+        begin: Where to begin, 'content' or 'noise'.
+        bf16: Run the network in bfloat16, where the processor has units for it.
+    """
+
+    steps: int = 120
+    learning_rate: float = 0.03
+    content_weight: float = 1.0
+    style_weight: float = 10.0
+    total_variation: float = 5.0
+    content_layers: Sequence[str] | None = None
+    style_layers: Sequence[str] | None = None
+    size: int = 256
+    scales: int = 4
+    style_size: float = 1.0
+    mix: float = 0.0
+    colours: str = "style"
+    begin: str = "content"
+    bf16: bool = False
+
+
+class Target(NamedTuple):
+    """What a picture of one size is compared with: features and Gram matrices, each with its unit."""
+
+    features: dict[str, Tensor]
+    content_unit: dict[str, Tensor]
+    grams: dict[str, Tensor]
+    style_unit: dict[str, Tensor]
+
+
+def default_layers(net: Network) -> tuple[list[str], list[str]]:
+    """The content layer and the style layers that serve a network well: its ReLUs or blocks, from early to deep.
+
+    For VGG these are Gatys' own: content relu4_2, style relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1.
+    """
+    known = {
+        "vgg": (["relu4_2"], ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]),
+        "minivgg": (["relu5"], ["relu1", "relu2", "relu3", "relu4", "relu5"]),
+        "miniresnet": (["layer3.0"], ["relu1", "layer1.0", "layer1.1", "layer2.0", "layer2.1", "layer3.0"]),
+        "squeezenet": (["fire5"], ["relu1", "fire2", "fire3", "fire4", "fire5", "fire6"]),
+    }
+    for start, (content, style) in known.items():
+        if net.name.startswith(start) and {*content, *style} <= net.layers.keys():
+            return content, style
+    spatial = [layer for layer in net.layers if not layer.startswith(("fc", "avgpool", "flatten", "classifier"))]
+    return [spatial[len(spatial) * 3 // 5]], spatial[: max(1, len(spatial) * 4 // 5) : max(1, len(spatial) // 6)]
+
+
+def transfer(
+    net: Network, content: Tensor, styles: Sequence[Tensor], knobs: StyleKnobs, seed: int = 0
+) -> Iterator[Step]:
+    """The content image, painted in the manner of the style images, one `Step` after the other, small sizes first.
+
+    Args:
+        net: Its features measure content and style.
+        content: `(1, 3, H, W)` in [0, 1].
+        styles: One image `(1, 3, h, w)` or two, which `knobs.mix` blends.
+        knobs: Read at every step.
+        seed: Of the noise to start from.
+
+    Raises:
+        LookupError, ValueError: Unknown layers, images too small or too narrow, weights of which none counts.
+        Diverged: See `optimize.minimise`.
+    """
+    targets = Targets(net, content, styles)
+    height, width = _stage(net, content, knobs, 0)
+    picture = Pixels(_begin(content, knobs.begin, (height, width), seed))
+
+    def loss(image: Tensor, iteration: int) -> dict[str, Tensor]:
+        # L-BFGS compares gradients from step to step, so for it the picture must hold still
+        return targets.losses(image, knobs, SHIFTS[0 if knobs.optimiser == "lbfgs" else iteration % len(SHIFTS)])
+
+    for step in minimise(loss, picture, knobs):
+        yield step._replace(image=recolour(step.image, content) if knobs.colours == "luminance" else step.image)
+        wanted = _stage(net, content, knobs, step.iteration)
+        if wanted != tuple(step.image.shape[2:]):
+            picture.resize(*wanted)
+
+
+def _begin(content: Tensor, begin: str, size: tuple[int, int], seed: int) -> Tensor:
+    if begin == "content":
+        return images.resize(content, size)
+    if begin == "noise":
+        return torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(seed))
+    raise ValueError(f"begin is {begin!r}, expected 'content' or 'noise'")
+
+
+def _stage(net: Network, content: Tensor, knobs: StyleKnobs, done: int) -> tuple[int, int]:
+    """Height and width of the picture after `done` steps: `size`, divided by sqrt(2) for each stage still to come."""
+    if knobs.scales < 1:
+        raise ValueError(f"scales is {knobs.scales}, expected a whole number from 1 on")
+    stage = min(done * knobs.scales // max(1, knobs.steps), knobs.scales - 1)
+    smallest = math.ceil(net.min_size * max(content.shape[2:]) / min(content.shape[2:]))  # what the network can look at
+    if knobs.size < smallest:
+        height, width = content.shape[2:]
+        raise ValueError(
+            f"a picture of {height}x{width} at size {knobs.size} is too small for {net.name}, which takes "
+            f"{net.min_size} pixels a side: choose a size from {smallest} on, or crop the picture"
+        )
+    side = max(knobs.size / 2 ** ((knobs.scales - 1 - stage) / 2), smallest)
+    return _fit(content, side)
+
+
+def _fit(image: Tensor, side: float) -> tuple[int, int]:
+    """Height and width with the longer side so long, the other in proportion."""
+    factor = side / max(image.shape[2:])
+    return tuple(max(1, round(edge * factor)) for edge in image.shape[2:])
+
+
+# --- what the picture is compared with ------------------------------------------------------------------------------
+
+
+class Targets:
+    """The features and Gram matrices to aim at, computed once for each size, style and choice of layers."""
+
+    def __init__(self, net: Network, content: Tensor, styles: Sequence[Tensor]):
+        self.net, self.content, self.styles = net, content, list(styles)
+        images.check(content, "content")
+        for i, style in enumerate(self.styles, 1):
+            images.check(style, f"style {i}")
+            if max(style.shape[2:]) > 8 * min(style.shape[2:]):
+                height, width = style.shape[2:]
+                raise ValueError(f"style {i} has {height}x{width} pixels, too narrow to have strokes: crop it")
+        if len(self.styles) not in (1, 2):
+            raise ValueError(f"expected one style image or two, got {len(self.styles)}")
+        self._key: tuple | None = None
+
+    def losses(self, image: Tensor, knobs: StyleKnobs, shift: tuple[int, int] = (0, 0)) -> dict[str, Tensor]:
+        """The weighted parts of the loss of an image `(1, 3, H, W)`: content, style and TV."""
+        if knobs.content_weight + knobs.style_weight <= 0 or min(knobs.content_weight, knobs.style_weight) < 0:
+            raise ValueError(
+                f"content weight {knobs.content_weight:g} and style weight {knobs.style_weight:g}: expected none below "
+                "0 and one above, or there is nothing to aim at"
+            )
+        target = self.at(tuple(image.shape[2:]), knobs, shift)
+        with torch.autocast(self.net.device.type, torch.bfloat16, enabled=knobs.bf16):
+            found = read(self.net, image.roll(shift, (2, 3)), [*{*target.features, *target.grams}], grad=True)
+        content, style = compare({layer: output.float() for layer, output in found.items()}, target)
+        parts = {"content": knobs.content_weight * content, "style": knobs.style_weight * style}
+        if knobs.total_variation:
+            parts["TV"] = knobs.total_variation * losses.total_variation(image)
+        return parts
+
+    def measure(self, image: Tensor, knobs: StyleKnobs) -> tuple[float, float]:
+        """Content and style loss of an image `(1, 3, H, W)`, without their weights: (0, 1) for the photo itself."""
+        target = self.at(tuple(image.shape[2:]), knobs)
+        content, style = compare(read(self.net, image, [*{*target.features, *target.grams}]), target)
+        return content.item(), style.item()
+
+    def at(self, size: tuple[int, int], knobs: StyleKnobs, shift: tuple[int, int] = (0, 0)) -> Target:
+        """What a picture of this size, rolled by `shift`, is compared with under these knobs."""
+        content_layers, style_layers = _layers(self.net, knobs)
+        key = (size, knobs.mix, knobs.style_size, knobs.colours, tuple(content_layers), tuple(style_layers))
+        if self._key != key:
+            self._known, self._grams = {}, self._style_target(size, knobs, style_layers)
+            self._key = key
+        if shift not in self._known:
+            self._known[shift] = self._target(size, shift, content_layers, self._grams)
+        return self._known[shift]
+
+    def _target(
+        self, size: tuple[int, int], shift: tuple[int, int], content_layers: Sequence[str], grams: dict[str, Tensor]
+    ) -> Target:
+        photo = images.resize(self.content, size).roll(shift, (2, 3))
+        here = read(self.net, photo, [*{*content_layers, *grams}])
+        features = {layer: here[layer] for layer in content_layers}
+        flat = {layer: f.mean((2, 3), keepdim=True).expand_as(f) for layer, f in features.items()}
+        return Target(
+            features,
+            {layer: losses.content_loss(flat[layer], f) for layer, f in features.items()},
+            grams,
+            {layer: losses.style_loss(here[layer], gram).clamp(min=1e-3) for layer, gram in grams.items()},
+        )
+
+    def _style_target(self, size: tuple[int, int], knobs: StyleKnobs, layers: Sequence[str]) -> dict[str, Tensor]:
+        if not 0 <= knobs.mix <= 1:
+            raise ValueError(f"mix is {knobs.mix}, expected 0 (the first style) to 1 (the second)")
+        if knobs.mix and len(self.styles) < 2:
+            raise ValueError(f"mix is {knobs.mix:g}, but there is one style image only: give two")
+        grams = {layer: torch.tensor(0.0) for layer in layers}
+        for i, weight in enumerate((1 - knobs.mix, knobs.mix)):
+            if weight:
+                found = read(self.net, self._style(i, size, knobs), layers)
+                grams = {layer: grams[layer] + weight * losses.gram_matrix(found[layer]) for layer in layers}
+        return grams
+
+    def _style(self, i: int, size: tuple[int, int], knobs: StyleKnobs) -> Tensor:
+        """The style image at the size asked for; one too small for the network is enlarged to the smallest it takes."""
+        style = self.styles[i]
+        style = images.resize(style, _fit(style, max(size) * knobs.style_size))
+        if min(style.shape[2:]) < self.net.min_size:
+            style = images.resize(style, self.net.min_size)
+        if knobs.colours == "histogram":
+            style = match_colours(style, self.content)
+        if knobs.colours not in COLOURS:
+            raise ValueError(f"colours is {knobs.colours!r}, expected one of {', '.join(COLOURS)}")
+        return style
+
+
+def compare(found: dict[str, Tensor], target: Target) -> tuple[Tensor, Tensor]:
+    """Content and style loss of activations, each the mean over its layers, in units of the target."""
+    content = [losses.content_loss(found[i], f) / target.content_unit[i] for i, f in target.features.items()]
+    style = [losses.style_loss(found[i], gram) / target.style_unit[i] for i, gram in target.grams.items()]
+    return torch.stack(content).mean(), torch.stack(style).mean()
+
+
+def _layers(net: Network, knobs: StyleKnobs) -> tuple[Sequence[str], Sequence[str]]:
+    content, style = default_layers(net)
+    return knobs.content_layers or content, knobs.style_layers or style
+
+
+# --- colours --------------------------------------------------------------------------------------------------------
+
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+
+
+def recolour(image: Tensor, colours: Tensor) -> Tensor:
+    """The light and dark of `image` with the colours of another, `(1, 3, h, w)`, brought to its size.
+
+    Paper: Gatys et al. 2017, "Controlling perceptual factors in neural style transfer", section 5.
+    """
+    weights = torch.tensor(_LUMA, device=image.device)[:, None, None]
+    colours = images.resize(colours, tuple(image.shape[2:])).to(image)
+    return (colours + ((image - colours) * weights).sum(1, keepdim=True)).clamp(0, 1)
+
+
+def match_colours(image: Tensor, colours: Tensor) -> Tensor:
+    """`image` with the mean and covariance of another's colours (Gatys et al. 2017, appendix)."""
+    x, y = (picture.flatten(2)[0].double() for picture in (image, colours))
+    matrix = _root(y) @ torch.linalg.inv(_root(x))
+    matched = matrix @ (x - x.mean(1, keepdim=True)) + y.mean(1, keepdim=True)
+    return matched.to(image.dtype).view_as(image).clamp(0, 1)
+
+
+def _root(pixels: Tensor) -> Tensor:
+    """The symmetric square root of the covariance of `(3, n)` pixels."""
+    values, vectors = torch.linalg.eigh(torch.cov(pixels) + 1e-5 * torch.eye(3, dtype=pixels.dtype))
+    return vectors @ values.sqrt().diag() @ vectors.T
