@@ -1,40 +1,55 @@
-"""Draw the README's picture, docs/front.png: a photo and its prediction, the first filters, and activation maps."""
+"""Draw the README's picture, docs/front.jpg: three photos in three styles, each by optimisation and in one pass.
+
+python scripts/make_front.py
+"""
 
 from pathlib import Path
 
-import numpy as np
 from matplotlib.figure import Figure
+from torch import Tensor
 
-from vizlib import hooks, images, models, plot
-from vizlib.analysis import filters
+from vizlib import images, models, plot
+from vizlib.synthesis import fast_style, style
+
+PHOTOS, STYLES = ("chelsea", "china", "rocket"), ("glass", "woodcut", "mosaic")
+METHODS = ("optimised", "in one pass")
+SIDE = 256
+
+
+def paint(photo: str, name: str) -> list[Tensor]:
+    """The photo in a style by each of the two methods, `(1, 3, SIDE, SIDE)`."""
+    content = images.prepare(images.load(photo), SIDE)
+    knobs = style.StyleKnobs(size=SIDE, style_size=1.5)
+    *_, last = style.transfer(models.load("minivgg", device="cpu"), content, [images.style(name)], knobs)
+    return [last.image, fast_style.stylise(fast_style.load("many_styles", "cpu"), content, name)]
+
+
+def sheet() -> Figure:
+    """Styles above, photos at the left, and what comes of each pair in the middle."""
+    columns = len(STYLES) * len(METHODS)
+    figure = Figure((11, 6.4), dpi=110, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    grid = figure.subplots(1 + len(PHOTOS), 1 + columns)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for s, name in enumerate(STYLES):
+        axes = grid[0, 1 + 2 * s]
+        axes.imshow(images.to_array(images.prepare(images.style(name), SIDE)))
+        grid[0, 2 + 2 * s].text(0, 0.5, name, fontsize=13, va="center", transform=grid[0, 2 + 2 * s].transAxes)
+    for r, photo in enumerate(PHOTOS, 1):
+        grid[r, 0].imshow(images.to_array(images.prepare(images.load(photo), SIDE)))
+        for s, name in enumerate(STYLES):
+            for m, picture in enumerate(paint(photo, name)):
+                axes = grid[r, 1 + 2 * s + m]
+                axes.imshow(images.to_array(picture))
+                if r == 1:
+                    axes.set_title(METHODS[m], fontsize=10)
+    return figure
 
 
 def main() -> None:
-    net = models.load("minivgg", device="cpu")
-    photo = images.prepare(images.load("chelsea"), 256)
-    answer = net.predict(images.prepare(photo, net.input_size))[0][0]
-    maps = hooks.read(net, images.prepare(photo, 128), ["relu1", "relu4"])
-    weights = plot.mosaic(filters.as_images(filters.filters(net)).permute(0, 2, 3, 1).numpy(), columns=8)
-
-    figure = Figure((11, 3.1), dpi=110, layout="constrained")
-    places = figure.subplots(1, 4)
-    pictures = [images.to_array(photo), np.nan_to_num(weights, nan=1.0)]
-    for layer in ("relu1", "relu4"):
-        tiles = maps[layer][0]
-        most = tiles.std((1, 2)).topk(16).indices  # the liveliest channels
-        stretched = tiles[most] / tiles[most].amax((1, 2), keepdim=True)
-        pictures.append(plot.mosaic(stretched.numpy(), columns=4))
-    titles = [
-        f"{answer.name}: {answer.probability:.0%}",
-        "what the first layer looks for",
-        "what fires in relu1",
-        "and in relu4",
-    ]
-    for axes, picture, title in zip(places, pictures, titles, strict=True):
-        axes.imshow(picture, cmap="viridis", interpolation="nearest" if picture.shape[0] < 200 else "antialiased")
-        axes.set_title(title, fontsize=12)
-        axes.set_axis_off()
-    (Path(__file__).resolve().parent.parent / "docs" / "front.png").write_bytes(plot.to_png(figure))
+    path = Path(__file__).resolve().parent.parent / "docs" / "front.jpg"
+    images.save(images.load(plot.to_png(sheet())), path)
 
 
 if __name__ == "__main__":

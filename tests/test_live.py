@@ -86,8 +86,8 @@ def test_the_picture_grows_and_the_curve_and_the_bar_with_it(shown):
 
     asyncio.run(watch())
     last = Image.open(io.BytesIO(shown[-1].data))
-    assert last.format == "PNG" and last.getpixel((3, 3))[0] == round(255 * 60 / 400)
-    assert shown[-1].metadata == {"alt": "grey"} and painter.closed == 1
+    assert last.format == "PNG" and last.convert("RGB").getpixel((3, 3))[0] == round(255 * 60 / 400)
+    assert shown[-1].metadata == {"alt": "grey"} and shown[-1].width == 256 and painter.closed == 1
 
 
 def test_a_slider_acts_on_the_next_step(shown):
@@ -198,13 +198,14 @@ def test_an_exception_is_shown_in_the_panel_and_raised_where_the_result_is_wante
 def test_headless_a_bounded_number_of_steps_leaves_the_picture(monkeypatch):
     monkeypatch.setenv("VIZLIB_LIVE", "0")
     pictures = []
-    monkeypatch.setattr(live.plot, "show", lambda picture, alt: pictures.append((picture, alt)))
+    monkeypatch.setattr(live, "display", lambda picture: pictures.append(picture))
     painter = Painter(Knobs(), pace=0)
     run = live.run(painter.start, painter.knobs, "grey", quick=12, speed=ipywidgets.FloatSlider(value=3))
     assert run.result().iteration == 12 and painter.closed == 1 and painter.speeds[0] == 3
-    assert pictures[0][1] == "grey" and Image.open(io.BytesIO(pictures[0][0])).getpixel((0, 0))[0] == round(
-        255 * 12 / 400
-    )
+    assert painter.knobs.steps == 12, "what a technique shares out over its steps comes to its end"
+    still = Image.open(io.BytesIO(pictures[0].data))
+    assert still.format == "PNG" and still.convert("RGB").getpixel((0, 0))[0] == round(255 * 12 / 400)
+    assert pictures[0].metadata == {"alt": "grey"}
 
     async def later_cell():
         return await run
@@ -302,3 +303,15 @@ def test_an_error_of_a_step_that_is_begun_anew_is_forgotten():
     run = live.Run(start, Knobs(), {}, "a", "grey", 3, live.sheet)
     assert [step.iteration for step in run._take(start())] == [1, 1]
     assert run.error is None
+
+
+def test_a_part_of_the_loss_that_is_switched_off_counts_as_nothing():
+    """And one that is switched on late belongs to the later steps."""
+
+    def start() -> Iterator[Step]:
+        for iteration, losses in enumerate([{"a": 1.0}, {"a": 2.0, "b": 3.0}, {"b": 4.0}], 1):
+            yield Step(iteration, torch.zeros(1, 3, 8, 8), losses)
+
+    run = live.Run(start, Knobs(), {}, "a", "grey", 3, live.sheet)
+    list(run._take(start()))
+    assert run.history == {"a": [1.0, 2.0, 0.0], "b": [0.0, 3.0, 4.0]}

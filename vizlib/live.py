@@ -43,7 +43,7 @@ class Run:
 
     Attributes:
         step: The last `Step` that was taken, or None.
-        history: The losses of every step, by name.
+        history: The losses of every step, by name; 0 where a step had no such part.
         state: 'waiting', 'running', 'paused', 'stopped', 'done' or 'failed'.
         error: What went wrong, or None.
     """
@@ -167,15 +167,27 @@ class Run:
                     return
                 self._taken += 1
                 self.step = step
-                for name, value in step.losses.items():
-                    self.history.setdefault(name, []).append(value)
+                for name in {**self.history, **step.losses}:
+                    value = step.losses.get(name, 0.0)
+                    if name in self.history:
+                        self.history[name].append(value)
+                    else:  # never empty: the painter reads it meanwhile
+                        self.history[name] = [0.0] * (self._taken - 1) + [value]
                 yield step
         finally:
             steps.close()
 
     def _encode(self, format: str, colours: int | None = None) -> bytes:
-        """The picture of the last step; what a notebook's file keeps gets by with few colours."""
         return images.to_bytes(self._picture(self.step), format, colours=colours)
+
+    def _width(self) -> int:
+        """How wide the picture is shown, in pixels of the page."""
+        return max(256, min(512, self._picture(self.step).shape[3]))
+
+    def _still_picture(self) -> Picture:
+        """What stays in the notebook's file: a PNG, small because it gets by with few colours."""
+        still = self._encode("png", 256)
+        return Picture(still, format="png", width=self._width(), metadata={"alt": self.alt})
 
     def _keep(self, frame: bytes) -> None:
         """Remember the frame for the animation; with too many, keep every other one and go on at half the pace."""
@@ -206,6 +218,8 @@ class Run:
         """Where nothing can be shown later: take the steps now. Interrupt keeps the last picture."""
         handle = display(HTML("waiting for the first step"), display_id=True) if show else None
         painted = 0.0
+        if limit < getattr(self._knobs, "steps", 0):
+            self._knobs.steps = limit  # so that what is shared out over the steps comes to its end
         try:
             for _ in self._take(self._start(), limit):
                 if handle and time.perf_counter() - painted > 1 / FRAMES_PER_SECOND:
@@ -218,11 +232,10 @@ class Run:
                 raise
         if self.step is None:
             raise ValueError("the optimisation took no step: are there any to take (knobs.steps)?")
-        picture = Picture(self._encode("png", 256), format="png", metadata={"alt": self.alt})
         if handle:
-            handle.update(picture)
+            handle.update(self._still_picture())
         else:
-            display(picture)
+            display(self._still_picture())
 
     # --- beside other cells -----------------------------------------------------------------------------------------
 
@@ -317,7 +330,7 @@ class Run:
         frame, self._frame = self._frame, None
         if frame is not None:
             self.picture.value = frame
-            self.picture.layout.width = f"{max(256, min(512, self._picture(self.step).shape[3]))}px"
+            self.picture.layout.width = f"{self._width()}px"
             self.picture.layout.visibility = "visible"
         total = max(1, getattr(self._knobs, "steps", 1))
         self.bar.max, self.bar.value = total, min(self._taken, total)
@@ -328,7 +341,7 @@ class Run:
     def _progress(self, total: int) -> str:
         seconds = time.perf_counter() - self._begun
         left = seconds / max(1, self._taken) * (total - self._taken)
-        losses = ", ".join(f"{html.escape(name)} {values[-1]:.4g}" for name, values in self.history.items())
+        losses = ", ".join(f"{html.escape(name)} {values[-1]:.4g}" for name, values in list(self.history.items()))
         ending = f"{left:.0f} s left" if self.state == "running" else self.state
         return f"step {self._taken} of {total}, {seconds:.0f} s, {ending}; {losses}"
 
@@ -339,7 +352,7 @@ class Run:
             self.buttons[name].disabled = True
         if self.step is not None:
             self.picture.layout.display = "none"
-            self._still.update(Picture(self._encode("png", 256), format="png", metadata={"alt": self.alt}))
+            self._still.update(self._still_picture())
         if self.error is not None:
             report = "".join(traceback.format_exception(self.error))
             self.text.value = f"<b>{html.escape(str(self.error))}</b><pre>{html.escape(report)}</pre>"

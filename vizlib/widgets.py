@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 Shapes = Callable[[Network], Mapping[str, tuple[int, ...]]]
-_WIDE = {"description_width": "80px"}
+_WIDE = {"description_width": "100px"}
 
 
 class NetworkPicker(W.VBox):
@@ -215,7 +215,9 @@ def _css_class(description: str) -> str:
 def choice(options: Sequence[str], description: str) -> W.ToggleButtons:
     """A row of buttons, the first one pressed."""
     style = _WIDE | {"button_width": "max-content"}  # whatever the names are, they are read in full
-    return W.ToggleButtons(options=list(options), description=description, style=style)
+    buttons = W.ToggleButtons(options=list(options), description=description, style=style)
+    buttons.add_class("widget-inline-hbox")  # ipywidgets 8 leaves it out, and puts the name above the buttons
+    return buttons
 
 
 def integer(description: str, value: int, low: int, high: int) -> W.IntSlider:

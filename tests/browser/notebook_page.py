@@ -15,6 +15,7 @@ Widgets are found by a class that the notebook or vizlib gave them with `add_cla
 
 import base64
 import io
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from lab_server import Lab
 from PIL import Image
-from playwright.sync_api import ConsoleMessage, Page
+from playwright.sync_api import ConsoleMessage, Locator, Page
 
 FOCUSABLE = (
     ".noUi-handle, .ui-slider-handle, input, select, button, textarea"  # sliders of ipywidgets 8 and 7, the rest
@@ -38,10 +39,12 @@ START = """command => {
     window.outcome = null;
     jupyterapp.commands.execute(command).then(() => { window.outcome = 'done'; }, e => { window.outcome = String(e); });
 }"""
+SOURCES = "notebook.content.widgets.map(cell => cell.model.type == 'code' ? cell.model.sharedModel.getSource() : '')"
 OUTPUTS = "notebook.content.widgets.map(cell => cell.model.outputs ? cell.model.outputs.toJSON() : [])"
 FINISHED = """() => window.outcome && notebook.content.widgets.every(
     cell => cell.model.type != 'code' || cell.model.executionState != 'running')"""
 PICTURE = """image => {
+    if (!image.complete || !image.naturalWidth) return '';
     const canvas = document.createElement('canvas');
     [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
     canvas.getContext('2d').drawImage(image, 0, 0);
@@ -78,11 +81,25 @@ class NotebookPage:
         self.page.evaluate("i => { notebook.content.activeCellIndex = i; notebook.content.deselectAll(); }", index)
         self._run("notebook:run-cell", seconds)
 
+    def cell(self, words: str) -> int:
+        """The index of the first code cell that holds these words."""
+        return next(i for i, source in enumerate(self.page.evaluate(SOURCES)) if words in source)
+
+    def run_to(self, words: str, seconds: float = 120) -> None:
+        """Run all code cells up to the first that holds these words, each for at most so many seconds."""
+        for index, source in enumerate(self.page.evaluate(SOURCES)[: self.cell(words) + 1]):
+            if source:
+                self.run_cell(index, seconds)
+
     def _run(self, command: str, seconds: float) -> None:
         self.page.evaluate(START, command)
         self.page.wait_for_function(FINISHED, timeout=seconds * 1000)
         outcome = self.page.evaluate("window.outcome")
         assert outcome == "done", f"{command}: {outcome}"
+
+    def execute(self, code: str) -> None:
+        """Run code in the kernel that is in no cell."""
+        self.page.evaluate("code => notebook.sessionContext.session.kernel.requestExecute({code}).done", code)
 
     def outputs(self, index: int) -> list[dict]:
         """The outputs of a cell as the notebook's file would hold them."""
@@ -108,12 +125,15 @@ class NotebookPage:
 
     def pixels(self, selector: str) -> np.ndarray:
         """The picture that the `img` of this CSS selector holds, uint8 `(H, W, 3)`, however large it is shown."""
-        image = self.page.locator(selector)
-        self.until(
-            lambda: image.evaluate("image => image.complete && image.naturalWidth > 0"), f"{selector} has a picture"
-        )
-        data = base64.b64decode(image.evaluate(PICTURE))
-        return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+        image, data = self.page.locator(selector), ""
+
+        def drawn() -> bool:  # asked and drawn at once: a picture that changes is empty for a moment
+            nonlocal data
+            data = image.evaluate(PICTURE)
+            return data != ""
+
+        self.until(drawn, f"{selector} has a picture")
+        return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
 
     def until(self, condition: Callable[[], bool], what: str, seconds: float = 10) -> None:
         """Wait until the condition holds.
@@ -146,3 +166,51 @@ class NotebookPage:
         """Shut its kernel down and close the page."""
         self.page.evaluate("async () => { await notebook.sessionContext.shutdown(); }")
         self.page.context.close()
+
+
+class LiveRun:
+    """One of the live runs on the page, counted from 0: what it says and shows, its buttons and its sliders."""
+
+    def __init__(self, notebook: NotebookPage, index: int = 0):
+        self._notebook = notebook
+        self._panel = f".widget-vbox:has(.vizlib-live-text) >> nth={index}"
+        self.picture = f"{self._panel} >> img.vizlib-live-picture"
+        self.until(lambda: notebook.page.locator(self.picture).is_visible(), "there is a picture", 60)
+
+    def until(self, condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+        """Wait as `NotebookPage.until` does; where it fails, the message also holds what the run says."""
+        try:
+            self._notebook.until(condition, what, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the run says: {self.text()}") from None
+
+    def find(self, selector: str) -> Locator:
+        return self._notebook.page.locator(f"{self._panel} >> {selector}")
+
+    def text(self) -> str:
+        return self.find(".vizlib-live-text").inner_text()
+
+    def step(self) -> int:
+        """How many steps were taken; 0 while it waits."""
+        words = self.text().split()
+        return int(words[1]) if words[:1] == ["step"] else 0
+
+    def part(self, name: str) -> float:
+        """What a part of the loss is now; NaN where there is none."""
+        found = re.search(rf"\b{name} ([-\d.e+]+)", self.text())
+        return float(found[1]) if found else float("nan")
+
+    def pixels(self) -> np.ndarray:
+        return self._notebook.pixels(self.picture).astype(float)
+
+    def press(self, css_class: str, *keys: str) -> None:
+        """Focus the slider of this class and press keys."""
+        for key in keys:
+            self.find(f".{css_class} >> .noUi-handle").press(key)
+
+    def click(self, button: str) -> None:
+        self.find(f".vizlib-live-{button}").click()
+
+    def stop(self) -> None:
+        self.click("stop")
+        self.until(lambda: "stopped" in self.text(), "it stops")

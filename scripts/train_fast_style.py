@@ -1,0 +1,213 @@
+"""Train the feed-forward style nets and write data/<name>.safetensors and data/<name>.json.
+
+    python scripts/train_fast_style.py --name one_style --styles whirls \\
+        --photos path/to/photos --squeezenet path/to/squeezenet1_0-imagenet.safetensors
+    python scripts/train_fast_style.py --name many_styles --styles whirls,mosaic,glass,path/to/wave.jpg --photos … …
+
+--styles are names of bundled style images, or paths of image files. --photos is any folder of photos; nothing else is
+needed, as no picture serves as the right answer. Content and style are judged by the bundled network and, where
+--squeezenet has its weights, by an ImageNet SqueezeNet as well. A checkpoint is kept in --run every few steps, and the
+same command goes on from it as if it had never been stopped.
+"""
+
+import argparse
+import csv
+import json
+import math
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from vizlib import images, models
+from vizlib.synthesis.fast_style import StyleNet, load, stylise
+from vizlib.synthesis.style_training import Draw, Judge, TrainingKnobs, crops, judge, train
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+LAYERS = {
+    "minivgg": ("relu5", ["relu1", "relu2", "relu3", "relu4", "relu5"]),
+    "squeezenet1_0": ("fire5", ["relu1", "fire2", "fire3", "fire4", "fire5", "fire6"]),
+}
+LOOK_AT = ("chelsea", "coffee", "china")  # photos that the contact sheet shows
+
+
+# --- what it learns from --------------------------------------------------------------------------------------------
+
+
+class Photos(Sequence):
+    """Every photo of a folder as uint8 `(1, 3, H, W)`, its shorter side brought to so many pixels; read when needed."""
+
+    def __init__(self, folder: Path, shorter: int):
+        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+        if not files:
+            raise SystemExit(f"no .jpg, .jpeg or .png files in {folder}: --photos takes a folder of photos")
+        self._files, self._shorter, self._kept = files, shorter, {}
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, i: int) -> Tensor:
+        if i not in self._kept:
+            photo = images.resize(images.load(self._files[i]), self._shorter)
+            self._kept[i] = (photo * 255).round().byte()
+        return self._kept[i]
+
+
+def style_names(given: str) -> dict[str, str | Path]:
+    """'wave,pictures/dots.jpg' as names of styles and what to load."""
+    named = {Path(style).stem: style if style in images.styles() else Path(style) for style in given.split(",")}
+    if len(named) < len(given.split(",")):
+        raise SystemExit(f"--styles {given}: two styles have one name")
+    return named
+
+
+def judges(args: argparse.Namespace, styles: list[Tensor]) -> list[Judge]:
+    """The networks that say how good a picture is."""
+    weights = {"minivgg": "trained"} | ({"squeezenet1_0": args.squeezenet} if args.squeezenet else {})
+    chosen = {name: source for name, source in weights.items() if name in args.judges.split(",")}
+    if not chosen:
+        raise SystemExit(f"--judges {args.judges}: none of them is there (--squeezenet takes weights of the second)")
+    return [judge(models.load(name, "cpu", source), styles, *LAYERS[name]) for name, source in chosen.items()]
+
+
+# --- training -------------------------------------------------------------------------------------------------------
+
+
+def stage(step: int, steps: int, side: int) -> int:
+    """The side of the crops: half of `side` for most of the time, which is far quicker, then all of it."""
+    return side // 2 if step <= 0.75 * steps else side
+
+
+def learning_rate(step: int, steps: int, peak: float) -> float:
+    """Linear up over the first twentieth, then a cosine down to a fiftieth."""
+    t = step / steps
+    return peak * min(1.0, t / 0.05) * (0.02 + 0.49 * (1 + math.cos(math.pi * t)))
+
+
+def draw_for(args: argparse.Namespace, photos: Sequence[Tensor], styles: int) -> Draw:
+    """The batches of the two stages: half as many crops where they are four times as large."""
+    small = crops(photos, styles, args.batch, args.size // 2, args.seed)
+    large = crops(photos, styles, max(1, args.batch // 2), args.size, args.seed)
+    return lambda step: (small if stage(step, args.steps, args.size) < args.size else large)(step)
+
+
+def training(args: argparse.Namespace) -> Iterator[tuple[StyleNet, list[dict]]]:
+    """The network and the curve, a row for each `--every` steps, each time a checkpoint has been written."""
+    torch.manual_seed(args.seed)
+    sources = style_names(args.styles)
+    styles = [images.resize(images.load(source), args.style_size) for source in sources.values()]
+    net = StyleNet(list(sources), args.width, args.blocks, "batch" if args.batch_norm else "instance")
+    optimiser = torch.optim.Adam(net.parameters(), args.lr)
+    parts, done, curve = {"net": net, "optimiser": optimiser}, 0, []
+    args.run.mkdir(parents=True, exist_ok=True)
+    checkpoint = args.run / "checkpoint.pt"
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        done, curve = state["done"], state["curve"]
+        print(f"going on after step {done}", flush=True)
+    if done >= args.steps:
+        yield net, curve  # nothing is left to do but to write it out
+
+    knobs = TrainingKnobs(args.steps, args.content_weight, args.style_weight, args.tv, bf16=not args.fp32)
+    knobs.learning_rate = learning_rate(done + 1, args.steps, args.lr)
+    draw, sums, begun = draw_for(args, Photos(args.photos, args.size), len(styles)), {}, time.time()
+    for step in train(net, judges(args, styles), draw, knobs, None, optimiser, done):
+        knobs.learning_rate = learning_rate(step.iteration + 1, args.steps, args.lr)
+        sums = {name: sums.get(name, 0) + value for name, value in step.losses.items()}
+        if step.iteration % args.every and step.iteration < args.steps:
+            continue
+        count = step.iteration - (curve[-1]["step"] if curve else 0)
+        row = {"step": step.iteration, "side": step.image.shape[3], "style_weight": args.style_weight}
+        row |= {name: round(value / count, 4) for name, value in sums.items()} | {"seconds": round(time.time() - begun)}
+        print(row, flush=True)
+        curve, sums, begun = [*curve, row], {}, time.time()
+        state = {name: part.state_dict() for name, part in parts.items()} | {"done": step.iteration, "curve": curve}
+        torch.save(state, checkpoint.with_suffix(".part"))
+        checkpoint.with_suffix(".part").replace(checkpoint)
+        yield net, curve
+
+
+# --- what comes of it -----------------------------------------------------------------------------------------------
+
+
+def sheet(net: StyleNet, path: Path) -> None:
+    """Three photos in every style, to look at."""
+    photos = [images.prepare(images.load(name), 256) for name in LOOK_AT]
+    net.eval()
+    rows = [stylise(net, photo, style) for style in net.styles for photo in photos]
+    images.save(make_grid(torch.cat(rows), nrow=len(photos))[None], path)
+
+
+def export(net: StyleNet, path: Path, facts: dict) -> None:
+    """Write fp16 weights, with what `fast_style.load` needs as JSON in the file's metadata."""
+    tensors = {key: value.half().contiguous() for key, value in net.state_dict().items() if value.is_floating_point()}
+    save_file(tensors, path, {key: json.dumps(value) for key, value in {"config": net.config, **facts}.items()})
+
+
+@torch.no_grad()
+def scores(net: StyleNet, args: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Content and style loss by style of the net as it ships, and the photos' own, means over the bundled photos."""
+    photos = torch.cat([images.prepare(images.load(name), args.size) for name in images.photos()[:7]])
+    found = {}
+    for name, source in style_names(args.styles).items():
+        looks = judges(args, [images.resize(images.load(source), args.style_size)])
+        one = torch.ones(len(photos), 1)
+        for what, pictures in (("net", stylise(net, photos, name)), ("photo", photos)):
+            content, style = torch.tensor([look.losses(pictures, photos, one) for look in looks]).mean(0).tolist()
+            row = {f"{what}_content": round(content, 4), f"{what}_style": round(style, 4)}
+            found[name] = found.get(name, {}) | row
+    return found
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train, then write the network, its report and its curve to `args.out`."""
+    args.run = args.run or Path("runs") / args.name
+    for net, curve in training(args):
+        sheet(net, args.run / "sheet.png")
+        rows = curve
+    settings = ("steps", "size", "style_size", "batch", "content_weight", "style_weight", "tv", "lr", "seed", "judges")
+    report = {"styles": net.styles, "training": {key: getattr(args, key) for key in settings}}
+    path = args.out / f"{args.name}.safetensors"
+    export(net, path, report)
+    report |= {"parameters": sum(p.numel() for p in net.parameters()), "scores": scores(load(str(path), "cpu"), args)}
+    (args.out / f"{args.name}.json").write_text(json.dumps(report, indent=2) + "\n")
+    with open(args.out / f"{args.name}_curve.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--name", required=True, help="of the net: one_style, many_styles, …")
+    parser.add_argument("--styles", required=True, help="names of bundled styles or image files, with commas between")
+    parser.add_argument("--photos", type=Path, required=True, help="a folder of photos to learn from")
+    parser.add_argument("--squeezenet", type=Path, help="weights of an ImageNet SqueezeNet 1.0, a second judge")
+    parser.add_argument("--judges", default="minivgg,squeezenet1_0", help="whom to ask, of those that are there")
+    parser.add_argument("--run", type=Path, help="where the checkpoint is kept (default: runs/<name>)")
+    parser.add_argument("--out", type=Path, default=DATA, help="folder of the two files that it writes")
+    parser.add_argument("--steps", type=int, default=2400)
+    parser.add_argument("--every", type=int, default=50, help="steps between checkpoints")
+    parser.add_argument("--size", type=int, default=192, help="shorter side of the photos, in pixels")
+    parser.add_argument("--style-size", type=int, default=384, help="of the style images: larger for broader strokes")
+    parser.add_argument("--batch", type=int, default=4, help="crops in a step, while they are small")
+    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--blocks", type=int, default=5)
+    parser.add_argument("--batch-norm", action="store_true", help="batch norm in place of instance norm")
+    parser.add_argument("--content-weight", type=float, default=1.0)
+    parser.add_argument("--style-weight", type=float, default=2.0)
+    parser.add_argument("--tv", type=float, default=3.0)
+    parser.add_argument("--lr", type=float, default=3e-3, help="peak learning rate")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--fp32", action="store_true", help="no bf16 (for processors without units for it)")
+    return parser.parse_args(given)
+
+
+if __name__ == "__main__":
+    run(arguments())

@@ -1,0 +1,69 @@
+"""Notebook 12 in JupyterLab: a dream turns with its layer and its smoothing, and a stopped flight keeps its frames."""
+
+import base64
+import io
+import re
+
+import numpy as np
+from notebook_page import LiveRun
+from PIL import Image
+
+from vizlib import images
+
+SIZE = 176  # that the dream begins with
+STILL = ".jp-Cell >> nth={} >> .jp-RenderedImage >> img"
+
+
+def grain(change: np.ndarray) -> float:
+    """How much neighbours differ."""
+    return np.abs(np.diff(change, 2, axis=0)).mean()
+
+
+def test_a_dream_turns_with_its_smoothing_and_its_layer_and_stays_when_stopped(open_notebook):
+    notebook = open_notebook("12_deepdream")
+    notebook.run_to('key="dream"')
+    notebook.execute("knobs.steps = 100_000")  # more than the test takes
+    run = LiveRun(notebook)
+    first = run.pixels()
+    run.until(lambda: np.abs(run.pixels() - first).mean() > 1, "the picture changes")
+    run.until(lambda: run.part("activation") < -6, "the layer responds more strongly")
+
+    run.press("vizlib-octaves", "Home")
+    run.until(lambda: run.part("activation") < -18, "one octave, as large as the photo", 60)
+    photo = images.resize(images.load("chelsea"), SIZE)[0].permute(1, 2, 0).numpy() * 255
+    smooth = grain(run.pixels() - photo)
+    run.press("vizlib-smoothing", "Home")
+    run.until(lambda: grain(run.pixels() - photo) > 1.1 * smooth, "without smoothing there is more grain")
+
+    before, at = run.pixels(), run.step()
+    run.press("vizlib-layer", "Home")
+    run.until(lambda: run.part("activation") > -3, "conv1 responds less")
+    run.until(lambda: np.abs(run.pixels() - before).mean() > 5, "its stripes take the place of the eyes")
+    run.until(lambda: run.step() > at + 50, "they are settled", 60)
+    notebook.screenshot("12_deepdream")
+
+    run.stop()
+    last, still = run.pixels(), STILL.format(notebook.cell('key="dream"'))
+    notebook.until(notebook.page.locator(still).is_visible, "there is a still")
+    kept = notebook.pixels(still)
+    assert np.abs(kept - last).mean() < 0.7 * np.abs(kept - before).mean(), "it is the last picture, in few colours"
+    assert notebook.errors() == []
+
+
+def test_a_flight_that_is_stopped_keeps_its_frames(open_notebook):
+    notebook = open_notebook("12_deepdream")
+    for words in ("import deepdream, dream_zoom", "film.append", 'key="zoom"'):
+        notebook.run_cell(notebook.cell(words))
+    run = LiveRun(notebook)
+    run.until(lambda: run.step() > 6, "it flies", 60)
+    run.stop()
+    frames = run.step()
+    assert frames < 120, "it was stopped before its end"
+
+    show = notebook.cell("await run")
+    notebook.run_cell(show)
+    assert notebook.page.get_by_alt_text(f"A flight of {frames} frames").is_visible()
+    film = re.search("base64,([^\"']+)", notebook.outputs(show)[0]["data"]["text/html"])[1]
+    assert Image.open(io.BytesIO(base64.b64decode(film))).n_frames == len(range(0, frames, 3))
+    notebook.screenshot("12_flight")
+    assert notebook.errors() == []

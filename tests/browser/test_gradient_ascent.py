@@ -1,0 +1,48 @@
+"""Notebook 09 in JupyterLab: a climb to a class obeys its regularisers, and another class begins anew."""
+
+import numpy as np
+from notebook_page import LiveRun
+
+
+def bars(picture: np.ndarray) -> tuple[float, float]:
+    """How long the blue and the orange bar below the image are, as shares of its width."""
+    blue, orange = picture[-26], picture[-10]
+    return (blue[:, 0] < 150).mean(), (orange[:, 2] < 150).mean()
+
+
+def choose(run: LiveRun, name: str) -> None:
+    box = run.find(".vizlib-class input")
+    box.fill(name)
+    box.press("Enter")
+
+
+def test_a_climb_obeys_its_regularisers_and_begins_anew_with_another_class(open_notebook):
+    notebook = open_notebook("09_gradient_ascent")
+    notebook.run_to('key="regularise"')
+    notebook.execute("knobs.steps = 100_000")  # more than the test takes
+    run = LiveRun(notebook, 1)
+    first = run.pixels()
+    run.until(lambda: np.abs(run.pixels() - first).mean() > 10, "the image grows")
+    run.until(lambda: min(bars(run.pixels())) > 0.8, "both networks are sure of it")
+
+    rough = run.part("TV")
+    run.press("vizlib-roughness", "End")
+    run.until(lambda: run.part("TV") > 2 * rough > 0, "roughness costs more")
+    run.press("vizlib-roughness", "Home")
+    run.until(lambda: run.part("TV") == 0, "and nothing")
+    run.press("vizlib-L2", "ArrowRight")
+    run.until(lambda: run.part("L2") > 0, "strong colours do")
+    at = run.step()
+    run.until(lambda: run.step() > at + 10, "it goes on")
+
+    before = run.step()
+    choose(run, "monarch")
+    run.until(lambda: 0 < run.step() < before, "another class begins anew")
+    run.until(lambda: run.step() > 100 and bars(run.pixels())[0] > 0.9, "the network is sure of that class")
+    notebook.screenshot("09_gradient_ascent")
+    choose(run, "unicorn")
+    run.until(lambda: "unicorn" in run.text(), "a class that it does not know is named")
+    choose(run, "lemon")
+    run.until(lambda: run.step() > 10, "and the next one begins")
+    run.stop()
+    assert notebook.errors() == []

@@ -1,0 +1,61 @@
+"""Notebook 14 in JupyterLab: a running transfer follows its style weight, and blends two styles by the mix slider."""
+
+import numpy as np
+import pytest
+from notebook_page import LiveRun
+
+from vizlib import images
+
+
+@pytest.fixture
+def painting(open_notebook):
+    notebook = open_notebook("14_style_transfer")
+    notebook.run_to('key="style"')
+    notebook.execute("easel.steps = 100_000")  # more than the test takes
+    return notebook
+
+
+def blue(picture: np.ndarray) -> float:
+    """How much bluer than red the picture is: whirls are blue, a mosaic is not."""
+    return picture[..., 2].mean() - picture[..., 0].mean()
+
+
+def layout(picture: np.ndarray) -> float:
+    """How far light and dark are where the photo has them: the correlation, at most 1."""
+    photo = images.resize(images.load("chelsea"), picture.shape[:2]).mean(1)
+    return np.corrcoef(photo.flatten(), picture.mean(2).flatten())[0, 1]
+
+
+def test_a_transfer_follows_the_weight_of_the_style(painting):
+    run = LiveRun(painting)
+    first = run.pixels()
+    run.until(lambda: np.abs(run.pixels() - first).mean() > 5, "the photo is painted over")
+    run.until(lambda: run.part("content") > 0.8, "content is lost")
+    run.until(lambda: blue(run.pixels()) > 60, "it takes the blue of the style")
+    painted = layout(run.pixels())
+
+    run.press("vizlib-style-weight", "Home")
+    run.until(lambda: run.part("style") == 0, "no style is asked for")
+    run.until(lambda: run.part("content") < 0.2, "the content comes back", 60)
+    run.until(lambda: layout(run.pixels()) > max(painted + 0.1, 0.9), "light and dark are the photo's")
+    run.press("vizlib-style-weight", "End")
+    run.until(lambda: run.part("style") > 1, "ten times as much style as at first")
+    run.until(lambda: blue(run.pixels()) > 60, "and blue again", 60)
+    run.stop()
+    assert painting.errors() == []
+
+
+def test_the_mix_slider_blends_two_styles(painting):
+    run = LiveRun(painting)
+    run.until(lambda: blue(run.pixels()) > 60, "whirls are blue", 60)
+    run.press("vizlib-mix", *["ArrowRight"] * 25)
+    assert run.find(".vizlib-mix .widget-readout").inner_text() == "0.50"
+    run.until(lambda: 10 < blue(run.pixels()) < 50, "half as blue")
+    at = run.step()
+    run.until(lambda: run.step() > at + 50, "it goes on")
+    assert 10 < blue(run.pixels()) < 50, "and stays between the two"
+    run.press("vizlib-mix", "End")
+    run.until(lambda: blue(run.pixels()) < -10, "a mosaic is not blue", 60)
+    painting.screenshot("14_style_transfer")
+    run.stop()
+    assert painting.errors() == []

@@ -1,0 +1,161 @@
+"""How a `StyleNet` learns: the loss of style transfer, but its gradient goes to the network, not to the pixels.
+
+    min over the weights of  sum over photos  content(net(photo), photo) + style(net(photo), painting) + TV(net(photo))
+
+No picture is ever shown to it as the right answer. Paper: Johnson et al. 2016, section 3.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from vizlib import losses
+from vizlib.hooks import read
+from vizlib.network import Network
+from vizlib.optimize import Diverged, Step
+from vizlib.synthesis.fast_style import StyleNet
+
+
+@dataclass
+class TrainingKnobs:
+    """What may be turned while a network learns; read at every step.
+
+    Attributes:
+        steps: How many to take.
+        content_weight, style_weight, total_variation: What each of the three losses counts.
+        learning_rate: Of Adam (Kingma and Ba 2015).
+        bf16: Compute in bfloat16, where the processor has units for it.
+    """
+
+    steps: int = 200
+    content_weight: float = 1.0
+    style_weight: float = 2.0
+    total_variation: float = 3.0
+    learning_rate: float = 3e-3
+    bf16: bool = False
+
+
+class Judge(NamedTuple):
+    """A network that says how far a picture is from a photo's content and from the styles. Made by `judge`.
+
+    Attributes:
+        net: The network.
+        content_layer: Where content is compared.
+        grams: By layer, the Gram matrices of the S styles, `(S, C, C)`.
+    """
+
+    net: Network
+    content_layer: str
+    grams: dict[str, Tensor]
+
+    def losses(self, pictures: Tensor, photos: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Content and style loss of pictures `(N, 3, H, W)` made from photos with the weights `(N, S)` of styles."""
+        wanted = read(self.net, photos, [self.content_layer])[self.content_layer].float()
+        found = read(self.net, pictures, {self.content_layer, *self.grams}, grad=True)
+        found = {layer: maps.float() for layer, maps in found.items()}
+        content = losses.content_loss(found[self.content_layer], wanted)
+        with torch.autocast(pictures.device.type, enabled=False):
+            style = [_each(found[layer], torch.einsum("ns,sij->nij", weights, g)) for layer, g in self.grams.items()]
+        return content, torch.stack(style).mean()
+
+
+def _each(maps: Tensor, grams: Tensor) -> Tensor:
+    """The mean of the images' style losses, each relative to its own style."""
+    return torch.stack([losses.style_loss(m[None], g[None]) for m, g in zip(maps, grams, strict=True)]).mean()
+
+
+def judge(net: Network, styles: Sequence[Tensor], content_layer: str, style_layers: Sequence[str]) -> Judge:
+    """Look at the style images `(1, 3, h, w)` once: their Gram matrices are all that is needed of them."""
+    seen = [read(net, style, style_layers) for style in styles]
+    return Judge(net, content_layer, {i: torch.cat([losses.gram_matrix(s[i]) for s in seen]) for i in style_layers})
+
+
+Draw = Callable[[int], tuple[Tensor, Tensor]]
+
+
+def train(
+    net: StyleNet,
+    judges: Sequence[Judge],
+    draw: Draw,
+    knobs: TrainingKnobs,
+    watch: Tensor | None = None,
+    optimiser: torch.optim.Optimizer | None = None,
+    done: int = 0,
+) -> Iterator[Step]:
+    """Change the weights of `net`, batch after batch; a `Step` has the losses and what the network paints.
+
+    Args:
+        net: Changed in place. It is in training mode while a step is taken, and in eval mode between them.
+        judges: Their losses are averaged.
+        draw: From the number of a step to its photos `(N, 3, H, W)` and the weights of styles `(N, S)`.
+        knobs: Read at every step.
+        watch: The photo `(n, 3, h, w)` that a step's image is painted from, in the first style; None shows the batch.
+        optimiser, done: To go on with a training of so many steps; None and 0 begin one.
+
+    Raises:
+        Diverged: A loss that is NaN or infinite.
+    """
+    optimiser = optimiser or torch.optim.Adam(net.parameters(), knobs.learning_rate)
+    iteration = done
+    while iteration < knobs.steps:
+        iteration += 1
+        optimiser.param_groups[0]["lr"] = knobs.learning_rate
+        photos, weights = draw(iteration)
+        net.train()
+        with torch.enable_grad(), torch.autocast(photos.device.type, torch.bfloat16, enabled=knobs.bf16):
+            pictures = net(photos, weights).float()
+            parts = _parts(judges, pictures, photos, weights, knobs)
+        values = {name: part.item() for name, part in parts.items()}
+        if not all(abs(value) < float("inf") for value in values.values()):
+            raise Diverged(f"the loss is no longer finite at step {iteration}: lower the learning rate")
+        optimiser.zero_grad()
+        sum(parts.values()).backward()
+        optimiser.step()
+        net.eval()
+        with torch.no_grad():
+            shown = pictures.detach() if watch is None else net(watch)
+        yield Step(iteration, shown, values)
+
+
+def _parts(
+    judges: Sequence[Judge], pictures: Tensor, photos: Tensor, weights: Tensor, knobs: TrainingKnobs
+) -> dict[str, Tensor]:
+    found = torch.stack([torch.stack(judge.losses(pictures, photos, weights)) for judge in judges]).mean(0)
+    return {
+        "content": knobs.content_weight * found[0],
+        "style": knobs.style_weight * found[1],
+        "TV": knobs.total_variation * losses.total_variation(pictures),
+    }
+
+
+# --- photos to learn from -------------------------------------------------------------------------------------------
+
+
+def crops(photos: Sequence[Tensor], styles: int, batch: int, side: int, seed: int = 0) -> Draw:
+    """Random squares of photos `(1, 3, H, W)`, uint8 or in [0, 1], each to be painted in a random style.
+
+    They depend on the seed and the number of the step alone, so a training that goes on meets what it would have met.
+    """
+
+    def draw(step: int) -> tuple[Tensor, Tensor]:
+        random = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        squares = [
+            _square(photos[int(torch.randint(len(photos), (), generator=random))], side, random) for _ in range(batch)
+        ]
+        which = torch.randint(styles, (batch,), generator=random)
+        return torch.cat(squares), torch.eye(styles)[which]
+
+    return draw
+
+
+def _square(photo: Tensor, side: int, random: torch.Generator) -> Tensor:
+    if min(photo.shape[2:]) < side:
+        size = "x".join(map(str, photo.shape[2:]))
+        raise ValueError(f"a photo of {size} pixels is too small for a crop of {side}: resize it")
+    top, left = (int(torch.randint(edge - side + 1, (), generator=random)) for edge in photo.shape[2:])
+    square = photo[:, :, top : top + side, left : left + side]
+    square = square.float() / 255 if square.dtype == torch.uint8 else square
+    return square.flip(3) if torch.rand((), generator=random) < 0.5 else square
