@@ -138,6 +138,7 @@ def test_controls_have_descriptions_and_classes():
     assert (slider.value, slider.min, slider.max) == (1, 1, 10) and "vizlib-rank" in slider._dom_classes
     assert [control.description for control in (slider, buttons, ends)] == ["rank", "scale", "rows"]
     assert ends.value == (0, 1) and ends.max == 1
+    assert "widget-inline-hbox" in buttons._dom_classes, "the name stands beside the buttons"
 
 
 def test_a_class_has_no_spaces():

@@ -120,36 +120,38 @@ def _take(
 # --- optimisers -----------------------------------------------------------------------------------------------------
 
 
-class NormalisedGradient(torch.optim.Optimizer):
+class _Straight(torch.optim.Optimizer):
+    """Steps straight along a function of the gradient, without a memory."""
+
+    def __init__(self, parameters: list[Tensor], lr: float):
+        super().__init__(parameters, {"lr": lr})
+
+    @staticmethod
+    def direction(gradient: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Tensor]) -> Tensor:
+        total = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter -= group["lr"] * self.direction(parameter.grad)
+        return total
+
+
+class NormalisedGradient(_Straight):
     """Steps of one length: each image's gradient is divided by its root mean square, so only its direction counts."""
 
-    def __init__(self, parameters: list[Tensor], lr: float):
-        super().__init__(parameters, {"lr": lr})
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Tensor]) -> Tensor:
-        total = closure()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                dims = tuple(range(1, parameter.ndim))
-                size = parameter.grad.square().mean(dims, keepdim=True).sqrt().clamp(min=1e-12)
-                parameter -= group["lr"] * parameter.grad / size
-        return total
+    @staticmethod
+    def direction(gradient: Tensor) -> Tensor:
+        dims = tuple(range(1, gradient.ndim))
+        return gradient / gradient.square().mean(dims, keepdim=True).sqrt().clamp(min=1e-12)
 
 
-class SignedGradient(torch.optim.Optimizer):
+class SignedGradient(_Straight):
     """Steps in which every number moves equally far: only the sign of its gradient counts (Goodfellow et al. 2015)."""
 
-    def __init__(self, parameters: list[Tensor], lr: float):
-        super().__init__(parameters, {"lr": lr})
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Tensor]) -> Tensor:
-        total = closure()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                parameter -= group["lr"] * parameter.grad.sign()
-        return total
+    direction = staticmethod(torch.sign)
 
 
 def _lbfgs(parameters: list[Tensor], lr: float) -> torch.optim.LBFGS:

@@ -12,32 +12,15 @@ Paper: Efros and Leung 1999.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vizlib.synthesis.pieces import check_sample, windows
+from vizlib.synthesis.pieces import Assembly, check_sample, windows
 
 SEED_SIDE = 3  # pixels of the sample that the growth begins with
 UNSEEN = 0.02**2  # d of windows that look the same; without it, an exact match would be followed pixel by pixel
-
-
-class Growth(NamedTuple):
-    """How far a texture has grown.
-
-    Attributes:
-        iteration: 1 for the first.
-        image: `(1, 3, H, W)`; what has not grown yet is white.
-        losses: 'mismatch': the mean over the new pixels of the root of the smallest d, its weights adding up to 1.
-        origin: `(H, W, 2)`, the row and column in the sample that each pixel was taken from, -1 if not yet.
-    """
-
-    iteration: int
-    image: Tensor
-    losses: dict[str, float]
-    origin: Tensor
 
 
 @dataclass
@@ -123,7 +106,7 @@ class _Canvas:
         return self.pixels[:, y : y + window, x : x + window], self.known[y : y + window, x : x + window]
 
 
-def grow(sample: Tensor, knobs: GrowthKnobs, size: tuple[int, int] = (64, 64), seed: int = 0) -> Iterator[Growth]:
+def grow(sample: Tensor, knobs: GrowthKnobs, size: tuple[int, int] = (64, 64), seed: int = 0) -> Iterator[Assembly]:
     """A texture of any size, grown from a few pixels of the sample outwards.
 
     Args:
@@ -133,7 +116,8 @@ def grow(sample: Tensor, knobs: GrowthKnobs, size: tuple[int, int] = (64, 64), s
         seed: Of the random choices.
 
     Yields:
-        `knobs.steps` times, how far it has grown.
+        `knobs.steps` times, how far it has grown. The loss 'mismatch' is the mean over the new pixels of the root of
+        the smallest d, its weights adding up to 1.
 
     Raises:
         ImageError: A sample smaller than the window.
@@ -157,7 +141,7 @@ def grow(sample: Tensor, knobs: GrowthKnobs, size: tuple[int, int] = (64, 64), s
             canvas.put(place, library.middle(int(near[torch.randint(len(near), (), generator=generator)])))
             mismatch += smallest**0.5 / share
         left -= share
-        yield Growth(iteration, paint(canvas.origin, sample), {"mismatch": mismatch}, canvas.origin.clone())
+        yield Assembly(iteration, paint(canvas.origin, sample), {"mismatch": mismatch}, canvas.origin.clone())
 
 
 def paint(origin: Tensor, sample: Tensor) -> Tensor:

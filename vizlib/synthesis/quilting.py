@@ -9,29 +9,12 @@ Paper: Efros and Freeman 2001.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vizlib.synthesis.pieces import check_sample
-
-
-class Quilt(NamedTuple):
-    """How far a quilt has been sewn.
-
-    Attributes:
-        iteration: How many blocks there are.
-        image: `(1, 3, H, W)`; what has not been sewn yet is white.
-        losses: 'overlap': the root mean square by which the new block differs from the old ones in the overlap.
-        origin: `(H, W, 2)`, the row and column in the sample that each pixel was taken from, -1 if not yet.
-    """
-
-    iteration: int
-    image: Tensor
-    losses: dict[str, float]
-    origin: Tensor
+from vizlib.synthesis.pieces import Assembly, check_sample
 
 
 @dataclass
@@ -73,7 +56,7 @@ def seam(error: Tensor) -> Tensor:
     return torch.tensor(path[::-1])
 
 
-def quilt(sample: Tensor, knobs: QuiltKnobs, size: tuple[int, int] = (128, 128), seed: int = 0) -> Iterator[Quilt]:
+def quilt(sample: Tensor, knobs: QuiltKnobs, size: tuple[int, int] = (128, 128), seed: int = 0) -> Iterator[Assembly]:
     """A texture of any size, block by block from the upper left.
 
     Args:
@@ -83,7 +66,8 @@ def quilt(sample: Tensor, knobs: QuiltKnobs, size: tuple[int, int] = (128, 128),
         seed: Of the random choices.
 
     Yields:
-        The quilt after every block.
+        The quilt after every block. The loss 'overlap' is the root mean square by which the new block differs from the
+        old ones in the overlap.
 
     Raises:
         ImageError: A sample smaller than a block.
@@ -111,7 +95,7 @@ def quilt(sample: Tensor, knobs: QuiltKnobs, size: tuple[int, int] = (128, 128),
         window.copy_(torch.where(keep, window, new))
         place.copy_(torch.where(keep[..., None], place, squares + torch.tensor([row, column])))
         cut = image[None, :, : size[0], : size[1]].clone(), origin[: size[0], : size[1]].clone()
-        yield Quilt(iteration, cut[0], {"overlap": differs}, cut[1])
+        yield Assembly(iteration, cut[0], {"overlap": differs}, cut[1])
 
 
 def _choose(
