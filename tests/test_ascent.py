@@ -1,6 +1,7 @@
 """Gradient ascent: its regularisers by hand, its knobs while it runs, and a network left as it was."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -38,7 +39,7 @@ def test_several_channels_at_once_are_each_on_its_own(net):
 
 @pytest.mark.parametrize("preset", list(ascent.PRESETS))
 def test_every_preset_reaches_its_class(net, preset):
-    knobs = ascent.with_steps(ascent.PRESETS[preset], 25)
+    knobs = replace(ascent.PRESETS[preset], steps=25)
     picture = blank(net, fourier="Fourier" in preset)
     *_, last = ascend(net, losses.channel("fc8", 20), picture, knobs)
     assert net(last.image).softmax(1)[0, 20] > 0.9
@@ -110,6 +111,7 @@ def test_the_network_is_left_as_it_was_even_when_stopped_in_the_middle(net):
         (losses.channel("relu5", 256), 64, ValueError, "channel 256 is not in layer 'relu5'"),
         (losses.channel("fc8", 1), 32, ValueError, "at least 64 pixels a side, got 32x32"),
         (losses.neuron("relu5", 1, 99, 0), 64, ValueError, r"cell \(99, 0\) is outside"),
+        (losses.neuron("fc8", 1, 1, 0), 64, ValueError, r"cell \(1, 0\) is outside the 1x1 map"),
     ],
 )
 def test_mistakes_are_named_at_the_first_step(net, objective, side, error, message):
@@ -122,3 +124,33 @@ def test_a_network_that_gives_nan_ends_it_clearly(net):
     broken.module.fc8.bias.data[:] = torch.nan
     with pytest.raises(Diverged, match="no longer finite at step 1"):
         next(ascend(broken, losses.channel("fc8", 1), blank(broken), AscentKnobs()))
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"l2": -1}, "l2 is -1, expected a number from 0 on"),
+        ({"total_variation": float("nan")}, "total_variation is nan, expected a number from 0 on"),
+        ({"diversity": float("inf")}, "diversity is inf"),
+        ({"blur": -1}, "blur is -1"),
+        ({"blur": 1, "blur_every": 0}, "blur_every is 0, expected a number from 1 on"),
+        ({"clip_small": 1.5}, "clip_small is 1.5, expected a number from 0 to 1"),
+        ({"clip_gradient": -0.1}, "clip_gradient is -0.1"),
+        ({"scale": 1}, "scale is 1, expected a number from 0 to 0.9"),
+    ],
+)
+def test_knobs_out_of_range_are_named_and_the_picture_stays(net, knobs, message):
+    picture = blank(net, contrast=0.1)
+    before = picture.image().detach().clone()
+    with pytest.raises(ValueError, match=message):
+        next(ascend(net, losses.channel("fc8", 1), picture, AscentKnobs(**knobs)))
+    assert torch.equal(picture.image(), before)
+
+
+def test_a_blur_wider_than_the_image_is_cut_off():
+    assert ascent.blur(torch.rand(1, 3, 8, 12), 30).isfinite().all()
+
+
+def test_a_verdict_on_a_class_that_is_not_there(net):
+    with pytest.raises(ValueError, match=r"class 999: expected 0 to 199"):
+        ascent.verdict(net, torch.rand(1, 3, 64, 64), 999)

@@ -188,7 +188,13 @@ def test_shifts_are_even_over_their_range():
         ({"aim": "channel", "channel": 9999}, "9999"),
         ({"aim": "all"}, "aim is 'all', expected one of layer, channel, guide"),
         ({"aim": "guide"}, "there is no guide: give an image"),
-        ({"octaves": 0}, "octaves = 0, octave_scale = 1.4: expected at least one octave"),
+        ({"aim": "channel", "channel": []}, "expected a whole number from 0 on, or several"),
+        ({"aim": "channel", "channel": 1.5}, r"channel 1\.5: expected a whole number"),
+        ({"octaves": 0}, "octaves = 0, octave_scale = 1.4: expected 1 to 99 octaves"),
+        ({"octaves": float("inf")}, "octaves = inf"),
+        ({"jitter": 2.5}, "jitter is 2.5, expected a whole number of pixels"),
+        ({"smoothing": float("nan")}, "smoothing is nan"),
+        ({"reach": float("nan")}, "reach is nan, expected a distance above 0"),
         ({"octave_scale": 1.0}, "octave_scale = 1.0"),
         ({"jitter": -1}, "jitter is -1, expected a whole number of pixels from 0 on"),
         ({"smoothing": -0.5}, "smoothing is -0.5, expected a width in pixels from 0 on"),
@@ -201,6 +207,25 @@ def test_bad_knobs(net, photo, knobs, message):
         next(dream(net, photo, DreamKnobs(**({"layer": "conv5"} | knobs))))
 
 
-def test_a_bad_photo(net):
-    with pytest.raises(images.ImageError, match="start"):
+def test_a_bad_photo(net, photo):
+    with pytest.raises(images.ImageError, match="photo has shape"):
         next(dream(net, torch.rand(3, 64, 64), DreamKnobs(layer="conv5")))
+    with pytest.raises(images.ImageError, match="photo holds 2 images, expected one"):
+        next(dream(net, torch.cat([photo, photo]), DreamKnobs(layer="conv5")))
+
+
+def test_a_guide_is_looked_at_where_there_are_places(net, photo):
+    with pytest.raises(ValueError, match=r"layer 'fc8' has no map, its output is \(1, 200\): choose one before"):
+        next(dream(net, photo, DreamKnobs(layer="fc8", aim="guide"), photo))
+
+
+def test_with_fewer_steps_than_octaves_the_last_one_still_has_the_photos_size(net, photo):
+    *_, last = dream(net, photo, DreamKnobs(layer="conv3", steps=2, octaves=5))
+    assert last.image.shape == photo.shape
+    knobs = DreamKnobs(layer="conv3", steps=2, octaves=5)
+    assert [deepdream.octave(knobs, done) for done in range(3)] == [3, 4, 4]
+
+
+def test_a_wide_smoothing_of_a_small_image_is_cut_off(net):
+    small = images.resize(images.load("coffee"), 64)
+    assert next(dream(net, small, DreamKnobs(layer="conv3", octaves=1, smoothing=30))).image.isfinite().all()

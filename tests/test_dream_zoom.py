@@ -85,6 +85,8 @@ def test_a_film_holds_the_frames(tmp_path, suffix):
     [
         ({"per_frame": 0}, "per_frame is 0, expected at least one step for each frame"),
         ({"zoom": 0.9}, "zoom is 0.9, expected a factor from 1 on"),
+        ({"zoom": float("nan")}, "zoom is nan, expected a factor from 1 on"),
+        ({"turn": float("inf")}, "turn is inf, expected an angle in degrees"),
     ],
 )
 def test_bad_knobs(net, photo, changes, message):

@@ -239,11 +239,43 @@ def test_knobs_are_read_at_every_step(look):
     assert next(steps, None) is None
 
 
-def test_a_loss_that_is_not_finite_ends_the_training(look):
-    student = StyleNet(["mosaic", "whirls"], 4, 1)
-    with pytest.raises(Diverged, match="no longer finite at step 1"):
-        knobs = TrainingKnobs(style_weight=float("inf"))
-        next(train(student, [look], crops([images.load("coffee")], 2, 1, 64), knobs))
+def test_pictures_that_are_not_finite_end_the_training(look):
+    student, photo = StyleNet(["mosaic", "whirls"], 4, 1), noise(1, 3, 64, 64)
+    with pytest.raises(Diverged, match="no finite numbers any more at step 1"):
+        next(train(student, [look], lambda _: (photo, torch.tensor([[float("inf"), 0.0]])), TrainingKnobs()))
+    assert not student.training
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learning_rate": float("nan")}, "learning_rate is nan, expected a number above 0"),
+        ({"learning_rate": -1}, "learning_rate is -1"),
+        ({"style_weight": -1}, "style_weight is -1, expected a number from 0 on"),
+        ({"content_weight": float("inf")}, "content_weight is inf"),
+    ],
+)
+def test_a_knob_out_of_range_in_mid_run_leaves_the_weights(look, changes, message):
+    student, knobs = StyleNet(["mosaic", "whirls"], 4, 1), TrainingKnobs()
+    steps = train(student, [look], crops([images.load("coffee")], 2, 1, 64), knobs)
+    next(steps)
+    kept = [parameter.clone() for parameter in student.parameters()]
+    vars(knobs).update(changes)
+    with pytest.raises(ValueError, match=message):
+        next(steps)
+    assert all(a.equal(b) for a, b in zip(kept, student.parameters(), strict=True)) and not student.training
+
+
+def test_a_frozen_net_says_that_it_is():
+    with pytest.raises(ValueError, match=r"the net is frozen, as load gives it: net\.requires_grad_\(True\)"):
+        next(train(fast_style.load("one_style", "cpu"), [], crops([], 1, 1, 64), TrainingKnobs()))
+
+
+def test_what_was_painted_may_go_on_into_other_techniques(tiny, photo):
+    picture = stylise(tiny, photo)
+    weight = torch.ones(3, 1, 1, requires_grad=True)
+    (picture * weight).sum().backward()
+    assert weight.grad is not None and not picture.is_inference()
 
 
 def test_crops_depend_on_seed_and_step_alone():

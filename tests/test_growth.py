@@ -121,6 +121,13 @@ def test_what_growth_refuses(sample_size, window, size, error, message):
         next(grow(torch.rand(1, 3, *sample_size), GrowthKnobs(window=window), size))
 
 
+@pytest.mark.parametrize("tolerance", [-1, float("nan"), float("inf")])
+def test_a_tolerance_out_of_range_is_named_by_both(sample, tolerance):
+    for steps in (grow(sample, GrowthKnobs(tolerance=tolerance)), quilt(sample, QuiltKnobs(tolerance=tolerance))):
+        with pytest.raises(ValueError, match=f"tolerance is {tolerance}, expected a number from 0 on"):
+            next(steps)
+
+
 def test_two_samples_are_refused():
     with pytest.raises(ImageError, match="sample holds 2 images, expected one"):
         next(grow(torch.rand(2, 3, 32, 32), GrowthKnobs()))

@@ -569,6 +569,26 @@ def test_a_png_of_few_colours_is_small_and_near():
     assert (images.load(few) - photo).abs().mean() < 0.02
 
 
+@pytest.mark.parametrize(
+    ("sides", "pace", "message"),
+    [
+        ((8, 8, 12), 4, "one is 12x12 and the first 8x8 pixels wide and high, expected all of one size"),
+        ((8, 8), 0, "frames_per_second is 0, expected 0.1 to 100"),
+        ((8, 8), float("nan"), "frames_per_second is nan"),
+    ],
+)
+def test_animations_that_are_refused(tmp_path, sides, pace, message):
+    frames = [images.to_bytes(torch.rand(1, 3, side, side)) for side in sides]
+    with pytest.raises(ImageError, match=message):
+        images.save_animation(frames, tmp_path / "a.gif", pace)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_is_too_long_is_an_image_error(tmp_path):
+    with pytest.raises(ImageError, match="cannot be written"):
+        images.save(torch.rand(1, 3, 4, 4), tmp_path / ("a" * 300 + ".png"))
+
+
 @pytest.mark.parametrize("convert", [images.to_array, images.to_pil, images.to_bytes])
 def test_only_one_image_at_a_time(convert):
     with pytest.raises(ImageError, match=r"holds 2 images, expected one: image\[i : i \+ 1\]"):

@@ -141,8 +141,8 @@ def test_it_works_on_other_networks_and_on_photos_that_are_not_square(arch):
     ("change", "error", "message"),
     [
         ({"layer": "relu9"}, LookupError, "layer 'relu9' is not in minivgg"),
-        ({"total_variation": -1}, ValueError, "total_variation = -1, l2 = 0.0: expected weights from 0 on"),
-        ({"l2": -0.5}, ValueError, "l2 = -0.5: expected weights from 0 on"),
+        ({"total_variation": -1}, ValueError, "total_variation is -1, expected a number from 0 on"),
+        ({"l2": -0.5}, ValueError, "l2 is -0.5, expected a number from 0 on"),
         ({"optimiser": "sgd"}, ValueError, "optimiser 'sgd' is unknown"),
     ],
 )

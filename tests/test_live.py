@@ -27,7 +27,7 @@ class Painter:
 
     def __init__(self, knobs: Knobs, pace: float = 0.004, fail_at: int | None = None):
         self.knobs, self.pace, self.fail_at = knobs, pace, fail_at
-        self.started, self.closed, self.speeds = 0, 0, []
+        self.started, self.closed, self.speeds, self.steps = 0, 0, [], []
 
     def start(self) -> Iterator[Step]:
         self.started += 1
@@ -37,6 +37,7 @@ class Painter:
                 if i == self.fail_at:
                     raise ValueError("a <big> mistake")
                 self.speeds.append(self.knobs.speed)
+                self.steps.append(self.knobs.steps)
                 yield Step(i, torch.full((1, 3, 8, 8), i / 400), {"loss": 1 / i, "tv": 0.5})
         finally:
             self.closed += 1
@@ -202,7 +203,8 @@ def test_headless_a_bounded_number_of_steps_leaves_the_picture(monkeypatch):
     painter = Painter(Knobs(), pace=0)
     run = live.run(painter.start, painter.knobs, "grey", quick=12, speed=ipywidgets.FloatSlider(value=3))
     assert run.result().iteration == 12 and painter.closed == 1 and painter.speeds[0] == 3
-    assert painter.knobs.steps == 12, "what a technique shares out over its steps comes to its end"
+    assert painter.steps == [12] * 12, "what a technique shares out over its steps comes to its end"
+    assert painter.knobs.steps == 400, "and the knobs are the reader's again"
     still = Image.open(io.BytesIO(pictures[0].data))
     assert still.format == "PNG" and still.convert("RGB").getpixel((0, 0))[0] == round(255 * 12 / 400)
     assert pictures[0].metadata == {"alt": "grey"}
@@ -315,3 +317,27 @@ def test_a_part_of_the_loss_that_is_switched_off_counts_as_nothing():
     run = live.Run(start, Knobs(), {}, "a", "grey", 3, live.sheet)
     list(run._take(start()))
     assert run.history == {"a": [1.0, 2.0, 0.0], "b": [0.0, 3.0, 4.0]}
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_an_animation_of_a_picture_that_grew_has_one_size(tmp_path, monkeypatch, suffix):
+    """Also where nobody watches: the first frame and the last are kept at least."""
+    monkeypatch.setenv("VIZLIB_LIVE", "0")
+    monkeypatch.setattr(live, "display", lambda picture: None)
+
+    def start() -> Iterator[Step]:
+        for iteration, side in enumerate((8, 16, 32), 1):
+            threading.Event().wait(0.03)
+            yield Step(iteration, torch.full((1, 3, side, side), iteration / 4), {"a": 1.0})
+
+    run = live.run(start, Knobs(), "grey")
+    with Image.open(run.save(tmp_path / f"film{suffix}")) as film:
+        assert film.size == (32, 32) and film.n_frames >= 2
+        assert abs(film.convert("RGB").getpixel((16, 16))[0] - 255 / 4) < 4
+
+
+def test_steps_may_come_from_any_iterator(monkeypatch):
+    monkeypatch.setenv("VIZLIB_LIVE", "0")
+    monkeypatch.setattr(live, "display", lambda picture: None)
+    run = live.run(lambda: iter([Step(1, torch.zeros(1, 3, 8, 8), {"a": 1.0})]), Knobs(), "grey")
+    assert run.result().iteration == 1

@@ -1,5 +1,6 @@
 """Losses and objectives against closed forms and finite differences."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -83,6 +84,17 @@ def test_objectives_score_each_image(features):
     assert torch.allclose(losses.energy("relu5").score(acts), 0.5 * features.square().mean((1, 2, 3)))
 
 
+@pytest.mark.parametrize("index", [1, np.int64(1), torch.tensor(1), torch.tensor([1]), [1]])
+def test_a_channel_may_be_given_in_any_usual_way(features, index):
+    objective = losses.channel("relu5", index)
+    assert objective.name == "relu5[1]"
+    assert torch.equal(objective.score({"relu5": features}), features[:, 1].mean((1, 2)))
+
+
+def test_a_neuron_of_a_linear_layer_is_its_output(features):
+    assert torch.equal(losses.neuron("fc8", 2).score({"fc8": features[:, :, 0, 0]}), features[:, 2, 0, 0])
+
+
 def test_objectives_add_up_and_take_weights(features):
     acts = {"relu5": features, "fc8": features[:, :, 0, 0]}
     both = losses.channel("relu5", 1) + 0.5 * losses.channel("fc8", 2)
@@ -100,6 +112,11 @@ def test_objectives_add_up_and_take_weights(features):
         (lambda f: losses.channel("a", 3).score({"a": f}), "channel 3 is not in layer 'a', whose channels are 0 … 2"),
         (lambda f: losses.channel("a", -1).score({"a": f}), "channel -1 is not in layer 'a'"),
         (lambda f: losses.channel("a", torch.tensor([0, 1, 2])).score({"a": f}), "3 channels for 2 images"),
+        (lambda f: losses.channel("a", 1.5), "channel 1.5: expected a whole number from 0 on"),
+        (lambda f: losses.channel("a", True), "channel True: expected a whole number"),
+        (lambda f: losses.channel("a", "3"), "channel '3': expected a whole number"),
+        (lambda f: losses.channel("a", []), "expected a whole number from 0 on, or several"),
+        (lambda f: losses.map_of({"a": f[:, :, 0, 0]}, "a"), r"layer 'a' has no map, its output is \(2, 3\)"),
         (lambda f: losses.neuron("a", 0, 4, 0).score({"a": f}), r"cell \(4, 0\) is outside the 4x5 map"),
     ],
 )

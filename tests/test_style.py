@@ -153,6 +153,11 @@ def test_every_network_has_default_layers(name):
         ({"colours": "loud"}, "colours is 'loud', expected one of style, luminance, histogram"),
         ({"scales": 0}, "scales is 0"),
         ({"style_layers": ["relu99"]}, "layer 'relu99' is not in minivgg"),
+        ({"content_layers": ["fc8"]}, "layer 'fc8' has no map"),
+        ({"content_weight": float("nan")}, "content weight nan and style weight 10: expected none"),
+        ({"total_variation": -1}, "total_variation is -1, expected a number from 0 on"),
+        ({"style_size": 0}, "style_size is 0, expected up to 8: a share"),
+        ({"style_size": 256}, "style_size is 256"),
     ],
 )
 def test_bad_knobs(net, photo, painting, changes, message):
@@ -169,3 +174,12 @@ def test_bad_pictures(net, photo, painting):
         last(net, photo, [torch.rand(1, 3, 4, 300)], SMALL)
     with pytest.raises(ValueError, match="expected one style image or two, got 0"):
         last(net, photo, [], SMALL)
+    with pytest.raises(images.ImageError, match="style 1 holds 2 images, expected one"):
+        last(net, photo, [torch.cat([painting, painting])], SMALL)
+    with pytest.raises(images.ImageError, match="content holds 2 images, expected one"):
+        last(net, torch.cat([photo, photo]), [painting], SMALL)
+
+
+def test_with_fewer_steps_than_scales_the_picture_still_has_its_size(net, photo, painting):
+    found = list(style.transfer(net, photo, [painting], style.StyleKnobs(steps=2, size=128, scales=4)))
+    assert max(found[-1].image.shape[2:]) == 128

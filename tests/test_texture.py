@@ -171,6 +171,9 @@ def test_another_network(sample):
         ({"layers": ["relu1"] * 7}, ValueError, "7 layers, expected 1 to 6, for which there are weights"),
         ({"knobs": TextureKnobs(weight1=0)}, ValueError, "the layers' weights are 0: expected none below 0 and one"),
         ({"knobs": TextureKnobs(weight1=-1)}, ValueError, "the layers' weights are -1: expected none below 0"),
+        ({"knobs": TextureKnobs(weight1=float("nan"))}, ValueError, "the layers' weights are nan: expected none below"),
+        ({"knobs": TextureKnobs(total_variation=-1)}, ValueError, "total_variation is -1, expected a number from 0 on"),
+        ({"knobs": TextureKnobs(levels=0)}, ValueError, "levels is 0, expected a number from 1 on"),
         ({"knobs": TextureKnobs(optimiser="sgd")}, ValueError, "optimiser 'sgd' is unknown; choose adam, lbfgs"),
     ],
 )

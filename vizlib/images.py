@@ -7,7 +7,7 @@ import math
 import os
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from importlib.util import find_spec
 from io import BytesIO
@@ -271,6 +271,17 @@ def check(image: Tensor, name: str = "image") -> None:
     _check_range(image, name)
 
 
+def check_one(image: Tensor, name: str = "image") -> None:
+    """Do nothing if `image` keeps the contract, see `check`, and is one image, `(1, 3, H, W)`.
+
+    Raises:
+        ImageError, TypeError: It does not, or is several.
+    """
+    check(image, name)
+    if len(image) != 1:
+        raise ImageError(f"{name} holds {len(image)} images, expected one: {name}[i : i + 1] is the i-th")
+
+
 def _check_range(values: Tensor, what: str) -> None:
     low, high = torch.stack(values.detach().aminmax()).tolist()  # one wait for the GPU; a NaN makes both NaN
     if not (math.isfinite(low) and math.isfinite(high)):
@@ -303,9 +314,7 @@ def _check_size(height: int, width: int, what: str, max_pixels: int) -> None:
 
 def to_array(image: Tensor) -> np.ndarray:
     """One image `(1, 3, H, W)` as a uint8 array `(H, W, 3)`, rounded to the nearest of 0 to 255."""
-    check(image)
-    if len(image) != 1:
-        raise ImageError(f"image holds {len(image)} images, expected one: image[i : i + 1] is the i-th")
+    check_one(image)
     levels = (image[0].detach().clamp(0, 1) * 255).round().to(torch.uint8)
     return levels.permute(1, 2, 0).contiguous().cpu().numpy()
 
@@ -357,14 +366,20 @@ def save_animation(frames: Sequence[bytes], path: str | os.PathLike, frames_per_
     """Write image files of one size as an endless GIF or WebP animation, and return the path. Whole, or not at all.
 
     Raises:
-        ImageError: No frames, another suffix, or the file cannot be written.
+        ImageError: No frames, frames of several sizes, another suffix, or the file cannot be written.
     """
     path = Path(path).expanduser()
     if path.suffix.lower() not in (".gif", ".webp"):
         raise ImageError(f"{path.name!r} ends in {path.suffix!r}, expected .gif or .webp")
     if not frames:
         raise ImageError("frames: expected at least one, got none")
+    if not 0.1 <= frames_per_second <= 100:
+        raise ImageError(f"frames_per_second is {frames_per_second}, expected 0.1 to 100")
     first, *others = (Image.open(BytesIO(frame)).convert("RGB") for frame in frames)
+    wrong = [other.size for other in others if other.size != first.size]
+    if wrong:
+        have, want = ("x".join(map(str, size)) for size in (wrong[0], first.size))
+        raise ImageError(f"frames: one is {have} and the first {want} pixels wide and high, expected all of one size")
     buffer, duration = BytesIO(), round(1000 / frames_per_second)
     first.save(buffer, path.suffix[1:].lower(), save_all=True, append_images=others, duration=duration, loop=0)
     return _write(path, buffer.getvalue())
@@ -380,7 +395,8 @@ def _write(path: Path, content: bytes) -> Path:
             f"{path} cannot be written: {error.strerror}; is {path.parent} a folder to write in?"
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
     return path
 
 

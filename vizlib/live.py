@@ -141,7 +141,9 @@ class Run:
             raise images.ImageError("there is no picture yet: wait for the first step")
         if path.suffix.lower() not in (".gif", ".webp"):
             return images.save(self._picture(self.step), path)
-        return images.save_animation([*self._frames, self._encode("png")], path, FRAMES_PER_SECOND)
+        size = tuple(self._picture(self.step).shape[2:])  # some pictures grow on the way
+        frames = [_sized(frame, size) for frame in [*self._frames, self._encode("png")]]
+        return images.save_animation(frames, path, FRAMES_PER_SECOND)
 
     # --- the steps --------------------------------------------------------------------------------------------------
 
@@ -151,7 +153,7 @@ class Run:
             while self._taken < limit:
                 self._go.wait()
                 if self._reset:
-                    steps.close()
+                    _close(steps)
                     self._reset, steps = False, self._start()
                     self._clear()
                 if self._halt:
@@ -175,7 +177,7 @@ class Run:
                         self.history[name] = [0.0] * (self._taken - 1) + [value]
                 yield step
         finally:
-            steps.close()
+            _close(steps)
 
     def _encode(self, format: str, colours: int | None = None) -> bytes:
         return images.to_bytes(self._picture(self.step), format, colours=colours)
@@ -217,19 +219,24 @@ class Run:
     def _inside(self, limit: float, show: bool) -> None:
         """Where nothing can be shown later: take the steps now. Interrupt keeps the last picture."""
         handle = display(HTML("waiting for the first step"), display_id=True) if show else None
-        painted = 0.0
-        if limit < getattr(self._knobs, "steps", 0):
+        painted, asked = 0.0, getattr(self._knobs, "steps", 0)
+        if limit < asked:
             self._knobs.steps = limit  # so that what is shared out over the steps comes to its end
         try:
             for _ in self._take(self._start(), limit):
-                if handle and time.perf_counter() - painted > 1 / FRAMES_PER_SECOND:
-                    painted = time.perf_counter()
-                    handle.update(Picture(self._encode("jpeg"), format="jpeg"))
+                if time.perf_counter() - painted > 1 / FRAMES_PER_SECOND:
+                    painted, frame = time.perf_counter(), self._encode("jpeg")
+                    self._keep(frame)
+                    if handle:
+                        handle.update(Picture(frame, format="jpeg"))
             self.state = "done"
         except KeyboardInterrupt:
             self.state = "stopped"
             if self.step is None:
                 raise
+        finally:
+            if limit < asked:
+                self._knobs.steps = asked
         if self.step is None:
             raise ValueError("the optimisation took no step: are there any to take (knobs.steps)?")
         if handle:
@@ -358,6 +365,18 @@ class Run:
             self.text.value = f"<b>{html.escape(str(self.error))}</b><pre>{html.escape(report)}</pre>"
         if self._reset and not self._halt:  # asked for between the last step and now
             self._loop.call_soon(self._again)
+
+
+def _close(steps: Iterator[Step]) -> None:
+    """End a generator, so that it cleans up; other iterators have nothing to end."""
+    if hasattr(steps, "close"):
+        steps.close()
+
+
+def _sized(frame: bytes, size: tuple[int, int]) -> bytes:
+    """An image file with its picture brought to (height, width)."""
+    picture = images.load(frame)
+    return frame if tuple(picture.shape[2:]) == size else images.to_bytes(images.resize(picture, size), "jpeg")
 
 
 def answer_at_once(widget: W.Widget) -> None:

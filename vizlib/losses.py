@@ -7,7 +7,7 @@ look at, and give one number for each image: the higher, the better. They add up
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -133,7 +133,7 @@ def neuron(layer: str, index: int | Tensor, row: int | None = None, column: int 
     """One cell of a channel's map, the middle one unless said otherwise (Erhan et al. 2009)."""
 
     def score(acts: Activations) -> Tensor:
-        height, width = acts[layer].shape[2:]
+        height, width = acts[layer].shape[2:] if acts[layer].ndim == 4 else (1, 1)
         r, c = height // 2 if row is None else row, width // 2 if column is None else column
         if not (0 <= r < height and 0 <= c < width):
             raise ValueError(f"cell ({r}, {c}) is outside the {height}x{width} map of layer {layer!r}")
@@ -149,15 +149,40 @@ def energy(layer: str) -> Objective:
     )
 
 
+def indices(index: int | Sequence[int] | Tensor) -> Tensor:
+    """One channel or several as a tensor `(n,)` of int64.
+
+    Raises:
+        ValueError: Something that is no whole number, or none at all.
+    """
+    chosen = torch.as_tensor([] if isinstance(index, str) else index).reshape(-1)
+    if not len(chosen) or chosen.dtype == torch.bool or chosen.is_floating_point():
+        raise ValueError(f"channel {index!r}: expected a whole number from 0 on, or several of them")
+    return chosen.long()
+
+
+def map_of(acts: Activations, layer: str) -> Tensor:
+    """A layer's output `(N, C, h, w)`.
+
+    Raises:
+        ValueError: It has no places, as after a linear layer.
+    """
+    if acts[layer].ndim != 4:
+        shape = tuple(acts[layer].shape)
+        raise ValueError(f"layer {layer!r} has no map, its output is {shape}: choose one before the last pooling")
+    return acts[layer]
+
+
 def _short(index: int | Tensor) -> str:
-    return str(index) if isinstance(index, int) else f"{len(index)} channels"
+    chosen = indices(index)
+    return str(chosen.item()) if len(chosen) == 1 else f"{len(chosen)} channels"
 
 
 def _channels(acts: Activations, layer: str, index: int | Tensor) -> Tensor:
     """The chosen channel of each image, flattened to `(N, h * w)`; after a linear layer `(N, 1)`."""
     activation = acts[layer]
     n, count = activation.shape[:2]
-    chosen = torch.as_tensor(index, device=activation.device).reshape(-1)
+    chosen = indices(index).to(activation.device)
     if chosen.min() < 0 or chosen.max() >= count:
         raise ValueError(
             f"channel {_outside(chosen, count)} is not in layer {layer!r}, whose channels are 0 … {count - 1}"

@@ -92,6 +92,19 @@ def minimise(
         yield Step(iteration, image, losses)
 
 
+def expect(knobs: object, low: float, high: float, *names: str) -> None:
+    """Do nothing if these attributes of `knobs` are finite numbers from `low` to `high`.
+
+    Raises:
+        ValueError: One is not; the message names it, its value and what was expected.
+    """
+    for name in names:
+        value = getattr(knobs, name)
+        if not (low <= value <= high and _finite(value)):
+            until = f"to {high:g}" if _finite(high) else "on"
+            raise ValueError(f"{name} is {value}, expected a number from {low:g} {until}")
+
+
 def _finite(value: float) -> bool:
     return abs(value) < float("inf")  # false for NaN, too
 

@@ -165,6 +165,9 @@ def pgd(
     net: Network, image: Tensor, epsilon: float, norm: str = "Linf", target: Target = None, steps: int = 10
 ) -> Tensor:
     """The last image of an attack from a random start in steps of 2.5 epsilon / steps (Madry et al. 2018)."""
+    images.check(image)
+    if steps < 1:
+        raise ValueError(f"steps is {steps}, expected at least one")
     if _radius(epsilon) == 0:
         return image.clone()
     *_, last = attack(net, image, AttackKnobs(steps, epsilon, 2.5 * epsilon / steps, norm, target, random_start=True))

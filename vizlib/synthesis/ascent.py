@@ -20,7 +20,7 @@ from vizlib import losses, transforms
 from vizlib.hooks import read, relu_rule
 from vizlib.losses import Objective
 from vizlib.network import Network
-from vizlib.optimize import Knobs, Step, minimise
+from vizlib.optimize import Knobs, Step, expect, minimise
 from vizlib.parametrise import Parametrisation, Pixels, Spectrum
 
 
@@ -93,9 +93,13 @@ def ascend(
     centre = net.mean.to(picture.parameters[0].device)
 
     def loss(image: Tensor, iteration: int) -> dict[str, Tensor]:
+        expect(knobs, 0, float("inf"), "l2", "total_variation", "diversity", "blur", "jitter", "rotate")
+        expect(knobs, 0, 0.9, "scale")
+        expect(knobs, 0, 1, "clip_small", "clip_gradient")
+        expect(knobs, 1, float("inf"), "blur_every")
         seen = _view(knobs)(image, generator)
         layers = objective.layers | ({knobs.diversity_layer} if knobs.diversity else set())
-        with torch.autocast(net.device.type, torch.bfloat16, enabled=knobs.bf16):
+        with torch.autocast(net.device.type, torch.bfloat16, enabled=bool(knobs.bf16)):
             with relu_rule(net, _wake) if iteration <= knobs.warm_up else nullcontext():
                 activations = read(net, seen, layers, grad=True)
         activations = {layer: output.float() for layer, output in activations.items()}
@@ -173,7 +177,7 @@ def _wake(gradient: Tensor, x: Tensor) -> Tensor:
 
 def blur(value: Tensor, sigma: float) -> Tensor:
     """A Gaussian blur of `sigma` pixels: high frequencies fade, low ones stay (Yosinski et al. 2015)."""
-    reach = max(1, round(3 * sigma))
+    reach = min(max(1, round(3 * sigma)), min(value.shape[2:]) - 1)  # its edges are reflected: so far, and no further
     return gaussian_blur(value, [2 * reach + 1] * 2, [sigma] * 2)
 
 
@@ -211,8 +215,10 @@ def verdict(net: Network, images: Tensor, index: int | Tensor) -> Verdict:
         index: The class, or `(N,)`, one for each image.
     """
     probabilities = net(images).softmax(1)
-    chosen = torch.as_tensor(index, device=probabilities.device).expand(len(images))[:, None]
-    own = probabilities.gather(1, chosen)
+    chosen, count = losses.indices(index).to(probabilities.device), probabilities.shape[1]
+    if chosen.min() < 0 or chosen.max() >= count or len(chosen) not in (1, len(images)):
+        raise ValueError(f"class {index}: expected 0 to {count - 1}, one for all images or one for each")
+    own = probabilities.gather(1, chosen.expand(len(images))[:, None])
     return Verdict(own[:, 0], (probabilities > own).sum(1) + 1)
 
 

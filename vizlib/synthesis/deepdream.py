@@ -81,6 +81,7 @@ def dream(net: Network, photo: Tensor, knobs: DreamKnobs, guide: Tensor | None =
             step that finds it.
         Diverged: See `optimize.minimise`.
     """
+    images.check_one(photo, "photo")
     generator = torch.Generator().manual_seed(seed)
     objective = seeker(net, guide)
     picture = Detail(photo)
@@ -106,12 +107,13 @@ def dream(net: Network, photo: Tensor, knobs: DreamKnobs, guide: Tensor | None =
 
 def octave(knobs: DreamKnobs, done: int) -> int:
     """Which octave comes after `done` steps; 0 is the first and smallest."""
-    if not (knobs.octaves >= 1 and knobs.octave_scale > 1):
+    if not (knobs.octaves == int(min(knobs.octaves, 99)) >= 1 and 1 < knobs.octave_scale < float("inf")):
         raise ValueError(
-            f"octaves = {knobs.octaves}, octave_scale = {knobs.octave_scale}: expected at least one octave, each a "
+            f"octaves = {knobs.octaves}, octave_scale = {knobs.octave_scale}: expected 1 to 99 octaves, each a "
             "factor above 1 larger than the one before"
         )
-    return min(done * knobs.octaves // max(1, knobs.steps), knobs.octaves - 1)
+    count = min(knobs.octaves, max(1, knobs.steps))  # with fewer steps than octaves, the small ones are left out
+    return knobs.octaves - count + min(done * count // max(1, knobs.steps), count - 1)
 
 
 def octave_size(net: Network, photo: Tensor, knobs: DreamKnobs, done: int) -> tuple[int, int]:
@@ -133,7 +135,7 @@ class Detail(Pixels):
 
     def __init__(self, photo: Tensor):
         super().__init__(photo)
-        self.original = self.photo = photo
+        self.original = self.photo = photo.detach()
 
     def resize(self, height: int, width: int) -> None:
         (pixels,) = self.parameters
@@ -150,14 +152,15 @@ class Detail(Pixels):
 
 def shift(pixels: int, generator: torch.Generator) -> tuple[int, int]:
     """How far to roll an image, down and across: each from -pixels to pixels."""
-    if pixels < 0:
+    if not (pixels >= 0 and pixels == int(pixels)):
         raise ValueError(f"jitter is {pixels}, expected a whole number of pixels from 0 on")
+    pixels = int(pixels)
     return tuple(torch.randint(-pixels, pixels + 1, (2,), generator=generator).tolist())
 
 
 def smooth(gradient: Tensor, sigma: float) -> Tensor:
     """The mean of three Gaussian blurs, of half, once and twice `sigma` pixels: less of it the finer the detail."""
-    if sigma < 0:
+    if not 0 <= sigma < float("inf"):
         raise ValueError(f"smoothing is {sigma}, expected a width in pixels from 0 on")
     if sigma == 0:
         return gradient
@@ -166,13 +169,13 @@ def smooth(gradient: Tensor, sigma: float) -> Tensor:
 
 def blur(image: Tensor, sigma: float) -> Tensor:
     """A Gaussian blur of `sigma` pixels."""
-    reach = max(1, round(3 * sigma))
+    reach = min(max(1, round(3 * sigma)), min(image.shape[2:]) - 1)  # its edges are reflected: so far, and no further
     return gaussian_blur(image, [2 * reach + 1] * 2, [sigma] * 2)
 
 
 def within(image: Tensor, photo: Tensor, reach: float) -> Tensor:
     """The image nearest to `image` whose distance from the photo, the root mean square, is at most `reach`."""
-    if reach <= 0:
+    if not 0 < reach < float("inf"):
         raise ValueError(f"reach is {reach}, expected a distance above 0, in units of the pixels")
     return photo + (image - photo) * (reach / distance(image, photo).clamp(min=1e-12)).clamp(max=1)
 
@@ -196,7 +199,7 @@ def guided(layer: str, features: Tensor) -> Objective:
     """
 
     def score(acts: Activations) -> Tensor:
-        return (acts[layer].flatten(2).transpose(1, 2) @ features.T).amax(2).mean(1)
+        return (losses.map_of(acts, layer).flatten(2).transpose(1, 2) @ features.T).amax(2).mean(1)
 
     return Objective(f"{layer} as in the guide", frozenset([layer]), score)
 
@@ -213,7 +216,7 @@ def seeker(net: Network, guide: Tensor | None) -> Callable[[DreamKnobs], Objecti
         if knobs.aim == "layer":
             return losses.energy(layer)
         if knobs.aim == "channel":
-            several = [channel] if isinstance(channel, int) else list(channel)
+            several = losses.indices(channel).tolist()
             return (1 / len(several)) * reduce(add, [losses.channel(layer, index) for index in several])
         if knobs.aim != "guide":
             raise ValueError(f"aim is {knobs.aim!r}, expected one of {', '.join(AIMS)}")
@@ -228,6 +231,6 @@ def guide_features(net: Network, guide: Tensor | None, layer: str) -> Tensor:
     """What a layer finds in the guide `(1, 3, h, w)`, at the network's own scale: `(M, C)` of M places."""
     if guide is None:
         raise ValueError("aim is 'guide', but there is no guide: give an image, dream(..., guide=image)")
-    images.check(guide, "guide")
-    found = read(net, images.resize(guide, net.input_size), [layer])[layer].flatten(2)[0].T
+    images.check_one(guide, "guide")
+    found = losses.map_of(read(net, images.resize(guide, net.input_size), [layer]), layer).flatten(2)[0].T
     return found[:: math.ceil(len(found) / PLACES)]

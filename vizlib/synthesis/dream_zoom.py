@@ -61,8 +61,10 @@ def still(knobs: ZoomKnobs) -> DreamKnobs:
 
 def closer(image: Tensor, zoom: float, turn: float = 0.0) -> Tensor:
     """The image `(1, 3, H, W)` enlarged by a factor about its middle and turned by some degrees."""
-    if zoom < 1:
+    if not 1 <= zoom < float("inf"):
         raise ValueError(f"zoom is {zoom}, expected a factor from 1 on: below it there is nothing beyond the border")
+    if not math.isfinite(turn):
+        raise ValueError(f"turn is {turn}, expected an angle in degrees")
     angle, (height, width) = math.radians(turn), image.shape[2:]
     rotation = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     matrix = torch.block_diag(zoom * rotation, torch.ones(1, 1))

@@ -161,7 +161,7 @@ def load(name: str = "many_styles", device: torch.device | str | None = None) ->
     Raises:
         LookupError: Unknown name.
         AssetError: The file is missing or damaged.
-        ValueError: Weights that do not fit the network that the file describes.
+        ValueError: Weights that do not fit the network that the file describes, or a device that is not there.
     """
     is_file = str(name).endswith(".safetensors")
     if name not in BUNDLED and not is_file:
@@ -178,10 +178,14 @@ def load(name: str = "many_styles", device: torch.device | str | None = None) ->
     except RuntimeError as error:
         raise ValueError(f"{path} does not hold the weights of the network that it describes: {error}") from error
     net.facts = facts
-    return net.requires_grad_(False).eval().to(device or default_device())
+    net.requires_grad_(False).eval()
+    try:
+        return net.to(device or default_device())
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {str(device)!r} cannot be used here ({error}); try 'cpu' or leave it out") from error
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def stylise(
     net: StyleNet, photo: Tensor, style: str | Mapping[str, float] | None = None, max_pixels: int = MAX_PIXELS
 ) -> Tensor:
@@ -202,9 +206,11 @@ def stylise(
         LookupError, ValueError: See `StyleNet.blend`.
     """
     images.check(photo, "photo")
+    if max_pixels < 1:
+        raise ValueError(f"max_pixels is {max_pixels}, expected at least one")
     height, width = photo.shape[2:]
     if height * width > max_pixels:
         shrink = (max_pixels / (height * width)) ** 0.5
         photo = images.resize(photo, (max(1, int(height * shrink)), max(1, int(width * shrink))))
     weights = net.blend(style) if isinstance(style, Mapping) else net.only(0 if style is None else style)
-    return net(photo.to(net.last.weight.device), weights).clone()
+    return net(photo.to(net.last.weight.device), weights)

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vizlib.optimize import expect
 from vizlib.synthesis.pieces import Assembly, check_sample, windows
 
 SEED_SIDE = 3  # pixels of the sample that the growth begins with
@@ -136,6 +137,7 @@ def grow(sample: Tensor, knobs: GrowthKnobs, size: tuple[int, int] = (64, 64), s
                 library = Library(sample, knobs.window)
             place = canvas.next()
             distances = library.distances(*canvas.around(place, library.window))
+            expect(knobs, 0, float("inf"), "tolerance")
             smallest = distances.min().item()
             near = (distances <= (1 + knobs.tolerance) * max(smallest, UNSEEN)).nonzero()[:, 0]
             canvas.put(place, library.middle(int(near[torch.randint(len(near), (), generator=generator)])))

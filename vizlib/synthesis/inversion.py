@@ -18,7 +18,7 @@ from torchvision.transforms.v2.functional import gaussian_blur
 from vizlib import images, losses
 from vizlib.hooks import read
 from vizlib.network import Network
-from vizlib.optimize import Knobs, Step, minimise
+from vizlib.optimize import Knobs, Step, expect, minimise
 from vizlib.parametrise import Parametrisation, Pixels, Spectrum
 
 
@@ -64,9 +64,7 @@ def invert(net: Network, photo: Tensor, knobs: InversionKnobs, picture: Parametr
 
 def mismatch(net: Network, photo: Tensor, knobs: InversionKnobs) -> Callable[[Tensor, int], dict[str, Tensor]]:
     """What `invert` makes small: from an image `(N, 3, H, W)` and the step to the parts of the loss, means over N."""
-    images.check(photo.float(), "photo")
-    if len(photo) != 1:
-        raise ValueError(f"photo holds {len(photo)} images, expected one: photo[i : i + 1] is the i-th")
+    images.check_one(photo.float(), "photo")
     known: dict[str, Tensor] = {}
 
     def target(layer: str) -> Tensor:
@@ -76,8 +74,7 @@ def mismatch(net: Network, photo: Tensor, knobs: InversionKnobs) -> Callable[[Te
 
     def loss(image: Tensor, iteration: int) -> dict[str, Tensor]:
         layer, roughness, l2 = knobs.layer, knobs.total_variation, knobs.l2
-        if min(roughness, l2) < 0:
-            raise ValueError(f"total_variation = {roughness}, l2 = {l2}: expected weights from 0 on")
+        expect(knobs, 0, float("inf"), "total_variation", "l2")
         wanted = target(layer)
         features = read(net, image, [layer], grad=True)[layer]
         return {
@@ -99,6 +96,7 @@ def noise(
         fourier: Parametrise by frequencies and decorrelated colours (Olah et al. 2017), which finds smooth areas and
             colours far sooner. With pixels, the noise is about the network's mean colour.
     """
+    images.check(photo.float(), "photo")
     generator = torch.Generator().manual_seed(seed)
     if fourier:
         return Spectrum(n, *photo.shape[2:], contrast, generator)

@@ -31,9 +31,7 @@ def check_sample(sample: Tensor, window: int) -> None:
     Raises:
         ImageError: Not an image, not one, or smaller than the window.
     """
-    images.check(sample, "sample")
-    if len(sample) != 1:
-        raise images.ImageError(f"sample holds {len(sample)} images, expected one: sample[i : i + 1] is the i-th")
+    images.check_one(sample, "sample")
     height, width = sample.shape[2:]
     if min(height, width) < window:
         raise images.ImageError(

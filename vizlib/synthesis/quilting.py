@@ -14,12 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vizlib.optimize import expect
 from vizlib.synthesis.pieces import Assembly, check_sample
 
 
 @dataclass
 class QuiltKnobs:
-    """What may be changed while a quilt is sewn, except `block`, which is read at the beginning.
+    """What may be changed while a quilt is sewn, except `block` and `overlap`, which are read at the
+    beginning.
 
     Attributes:
         block: The side of a block in pixels: as large as what the texture repeats.
@@ -89,6 +91,7 @@ def quilt(sample: Tensor, knobs: QuiltKnobs, size: tuple[int, int] = (128, 128),
     for iteration, (top, left) in enumerate(places, 1):
         window = image[:, top : top + block, left : left + block]
         place = origin[top : top + block, left : left + block]
+        expect(knobs, 0, float("inf"), "tolerance")
         row, column, differs = _choose(sample, window, place[..., 0] >= 0, knobs.tolerance, generator)
         new = sample[0, :, row : row + block, column : column + block]
         keep = _kept(window, new, lap if top else 0, lap if left else 0, knobs.cut)

@@ -20,7 +20,7 @@ from torch import Tensor
 from vizlib import images, losses
 from vizlib.hooks import read
 from vizlib.network import Network
-from vizlib.optimize import Knobs, Step, minimise
+from vizlib.optimize import Knobs, Step, expect, minimise
 from vizlib.parametrise import Pixels
 
 COLOURS = ("style", "luminance", "histogram")
@@ -131,7 +131,8 @@ def _stage(net: Network, content: Tensor, knobs: StyleKnobs, done: int) -> tuple
     """Height and width of the picture after `done` steps: `size`, divided by sqrt(2) for each stage still to come."""
     if knobs.scales < 1:
         raise ValueError(f"scales is {knobs.scales}, expected a whole number from 1 on")
-    stage = min(done * knobs.scales // max(1, knobs.steps), knobs.scales - 1)
+    count = min(knobs.scales, max(1, knobs.steps))  # with fewer steps than scales, the small ones are left out
+    stage = knobs.scales - count + min(done * count // max(1, knobs.steps), count - 1)
     smallest = math.ceil(net.min_size * max(content.shape[2:]) / min(content.shape[2:]))  # what the network can look at
     if knobs.size < smallest:
         height, width = content.shape[2:]
@@ -157,9 +158,9 @@ class Targets:
 
     def __init__(self, net: Network, content: Tensor, styles: Sequence[Tensor]):
         self.net, self.content, self.styles = net, content, list(styles)
-        images.check(content, "content")
+        images.check_one(content, "content")
         for i, style in enumerate(self.styles, 1):
-            images.check(style, f"style {i}")
+            images.check_one(style, f"style {i}")
             if max(style.shape[2:]) > 8 * min(style.shape[2:]):
                 height, width = style.shape[2:]
                 raise ValueError(f"style {i} has {height}x{width} pixels, too narrow to have strokes: crop it")
@@ -169,13 +170,15 @@ class Targets:
 
     def losses(self, image: Tensor, knobs: StyleKnobs, shift: tuple[int, int] = (0, 0)) -> dict[str, Tensor]:
         """The weighted parts of the loss of an image `(1, 3, H, W)`: content, style and TV."""
-        if knobs.content_weight + knobs.style_weight <= 0 or min(knobs.content_weight, knobs.style_weight) < 0:
+        weights = knobs.content_weight, knobs.style_weight
+        if not (min(weights) >= 0 and 0 < sum(weights) < float("inf")):
             raise ValueError(
                 f"content weight {knobs.content_weight:g} and style weight {knobs.style_weight:g}: expected none below "
                 "0 and one above, or there is nothing to aim at"
             )
+        expect(knobs, 0, float("inf"), "total_variation")
         target = self.at(tuple(image.shape[2:]), knobs, shift)
-        with torch.autocast(self.net.device.type, torch.bfloat16, enabled=knobs.bf16):
+        with torch.autocast(self.net.device.type, torch.bfloat16, enabled=bool(knobs.bf16)):
             found = read(self.net, image.roll(shift, (2, 3)), [*{*target.features, *target.grams}], grad=True)
         content, style = compare({layer: output.float() for layer, output in found.items()}, target)
         parts = {"content": knobs.content_weight * content, "style": knobs.style_weight * style}
@@ -205,7 +208,7 @@ class Targets:
     ) -> Target:
         photo = images.resize(self.content, size).roll(shift, (2, 3))
         here = read(self.net, photo, [*{*content_layers, *grams}])
-        features = {layer: here[layer] for layer in content_layers}
+        features = {layer: losses.map_of(here, layer) for layer in content_layers}
         flat = {layer: f.mean((2, 3), keepdim=True).expand_as(f) for layer, f in features.items()}
         return Target(
             features,
@@ -228,6 +231,8 @@ class Targets:
 
     def _style(self, i: int, size: tuple[int, int], knobs: StyleKnobs) -> Tensor:
         """The style image at the size asked for; one too small for the network is enlarged to the smallest it takes."""
+        if not 0 < knobs.style_size <= 8:
+            raise ValueError(f"style_size is {knobs.style_size}, expected up to 8: a share of the picture's size")
         style = self.styles[i]
         style = images.resize(style, _fit(style, max(size) * knobs.style_size))
         if min(style.shape[2:]) < self.net.min_size:

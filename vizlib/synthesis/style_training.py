@@ -15,7 +15,7 @@ from torch import Tensor
 from vizlib import losses
 from vizlib.hooks import read
 from vizlib.network import Network
-from vizlib.optimize import Diverged, Step
+from vizlib.optimize import Diverged, Step, expect
 from vizlib.synthesis.fast_style import StyleNet
 
 
@@ -96,28 +96,56 @@ def train(
         optimiser, done: To go on with a training of so many steps; None and 0 begin one.
 
     Raises:
-        Diverged: A loss that is NaN or infinite.
+        Diverged: A loss that is NaN or infinite; the weights are those of the step before.
+        ValueError: A frozen net, a learning rate or a weight out of range.
     """
-    optimiser = optimiser or torch.optim.Adam(net.parameters(), knobs.learning_rate)
+    if not any(parameter.requires_grad for parameter in net.parameters()):
+        raise ValueError("the net is frozen, as load gives it: net.requires_grad_(True) lets it learn")
+    optimiser = optimiser or torch.optim.Adam(net.parameters())
     iteration = done
     while iteration < knobs.steps:
         iteration += 1
+        _check(knobs)
         optimiser.param_groups[0]["lr"] = knobs.learning_rate
         photos, weights = draw(iteration)
         net.train()
-        with torch.enable_grad(), torch.autocast(photos.device.type, torch.bfloat16, enabled=knobs.bf16):
-            pictures = net(photos, weights).float()
-            parts = _parts(judges, pictures, photos, weights, knobs)
-        values = {name: part.item() for name, part in parts.items()}
-        if not all(abs(value) < float("inf") for value in values.values()):
-            raise Diverged(f"the loss is no longer finite at step {iteration}: lower the learning rate")
-        optimiser.zero_grad()
-        sum(parts.values()).backward()
-        optimiser.step()
-        net.eval()
+        try:
+            values, pictures = _take(net, judges, photos, weights, knobs, optimiser, iteration)
+        finally:
+            net.eval()
         with torch.no_grad():
             shown = pictures.detach() if watch is None else net(watch)
         yield Step(iteration, shown, values)
+
+
+def _check(knobs: TrainingKnobs) -> None:
+    expect(knobs, 0, float("inf"), "content_weight", "style_weight", "total_variation")
+    if not 0 < knobs.learning_rate <= 1:
+        raise ValueError(f"learning_rate is {knobs.learning_rate}, expected a number above 0, at most 1")
+
+
+def _take(
+    net: StyleNet,
+    judges: Sequence[Judge],
+    photos: Tensor,
+    weights: Tensor,
+    knobs: TrainingKnobs,
+    optimiser: torch.optim.Optimizer,
+    iteration: int,
+) -> tuple[dict[str, float], Tensor]:
+    """One step: the parts of the loss before it, and the pictures that it judged."""
+    with torch.enable_grad(), torch.autocast(photos.device.type, torch.bfloat16, enabled=bool(knobs.bf16)):
+        pictures = net(photos, weights).float()
+        if not pictures.isfinite().all():
+            raise Diverged(f"the net paints no finite numbers any more at step {iteration}: lower the learning rate")
+        parts = _parts(judges, pictures, photos, weights, knobs)
+    values = {name: part.item() for name, part in parts.items()}
+    if not all(abs(value) < float("inf") for value in values.values()):
+        raise Diverged(f"the loss is no longer finite at step {iteration}: lower the learning rate")
+    optimiser.zero_grad()
+    sum(parts.values()).backward()
+    optimiser.step()
+    return values, pictures
 
 
 def _parts(

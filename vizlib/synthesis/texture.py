@@ -18,7 +18,7 @@ from torch import Tensor
 from vizlib import images, losses
 from vizlib.hooks import read
 from vizlib.network import Network
-from vizlib.optimize import Knobs, Step, minimise
+from vizlib.optimize import Knobs, Step, expect, minimise
 from vizlib.parametrise import Pixels
 from vizlib.synthesis.style import default_layers
 
@@ -57,7 +57,7 @@ class TextureKnobs(Knobs):
             ValueError: One is negative, or all are 0.
         """
         given = [getattr(self, field.name) for field in fields(self) if field.name.startswith("weight")][:n]
-        if min(given) < 0 or sum(given) == 0:
+        if not (min(given) >= 0 and 0 < sum(given) < float("inf")):
             raise ValueError(
                 f"the layers' weights are {', '.join(f'{weight:g}' for weight in given)}: expected none below 0 and "
                 "one above, or there is nothing to match"
@@ -90,8 +90,9 @@ def synthesise(
     """
     layers = list(layers or default_layers(net)[1])
     _check(net, sample, size, layers)
+    expect(knobs, 1, float("inf"), "stages", "levels")
     generator, done, image = torch.Generator().manual_seed(seed), 0, None
-    for stage in reversed(range(_stages(net, sample, knobs.stages, size))):
+    for stage in reversed(range(_stages(net, sample, min(knobs.stages, knobs.steps), size))):
         goal, side = _smaller(sample, 2**stage), [edge >> stage for edge in size]
         if image is None:
             noise = CONTRAST * torch.randn(1, 3, *side, generator=generator)
@@ -111,6 +112,7 @@ class Match:
         self.targets = [gram_matrices(net, smaller, layers) for smaller in pyramid(net, sample, knobs.levels)]
 
     def __call__(self, image: Tensor, iteration: int) -> dict[str, Tensor]:
+        expect(self.knobs, 0, float("inf"), "total_variation")
         levels = list(zip(pyramid(self.net, image, len(self.targets)), self.targets, strict=False))
         parts = dict.fromkeys(self.layers, 0.0)
         for smaller, target in levels:
@@ -136,7 +138,9 @@ def style_distances(net: Network, image: Tensor, sample: Tensor, layers: Sequenc
 def pyramid(net: Network, image: Tensor, levels: int) -> list[Tensor]:
     """The image, and halved again and again: at most so many levels, none smaller than what the network takes."""
     smallest = min(image.shape[2:])
-    return [_smaller(image, 2**level) for level in range(levels) if level == 0 or smallest >> level >= net.min_size]
+    return [
+        _smaller(image, 2**level) for level in range(int(levels)) if level == 0 or smallest >> level >= net.min_size
+    ]
 
 
 def _smaller(image: Tensor, factor: int) -> Tensor:
@@ -146,11 +150,11 @@ def _smaller(image: Tensor, factor: int) -> Tensor:
 def _stages(net: Network, sample: Tensor, wanted: int, size: tuple[int, int]) -> int:
     """As many stages as were asked for, or as the network can look at: each begins at half the size of the next."""
     smallest = min(*sample.shape[2:], *size)
-    return max(stage + 1 for stage in range(max(1, wanted)) if stage == 0 or smallest >> stage >= net.min_size)
+    return max(stage + 1 for stage in range(max(1, int(wanted))) if stage == 0 or smallest >> stage >= net.min_size)
 
 
 def _check(net: Network, sample: Tensor, size: tuple[int, int], layers: Sequence[str]) -> None:
-    images.check(sample, "sample")
+    images.check_one(sample, "sample")
     for what, (height, width) in (("the sample", sample.shape[2:]), ("the result", size)):
         if min(height, width) < net.min_size:
             raise ValueError(
