@@ -42,9 +42,10 @@ def settled(notebook: NotebookPage) -> np.ndarray:
 
 def test_epsilon_is_dragged_and_a_running_attack_obeys(open_notebook):
     notebook = open_notebook("10_adversarial_examples")
-    notebook.run_all(300)
+    notebook.run_to('key="attack"')
+    notebook.execute("knobs.steps = 100_000")  # more than the test takes
     assert notebook.errors() == []
-    notebook.until(lambda: explorers(notebook) == 4, "four explorers are on the page", 30)
+    notebook.until(lambda: explorers(notebook) >= 1, "the explorers are on the page", 30)
     notebook.until(lambda: notebook.pixels(PICTURE.format(ONE_STEP)).std() > 10, "the first has drawn", 60)
 
     fooled = notebook.pixels(PICTURE.format(ONE_STEP))
