@@ -29,6 +29,14 @@ def test_content_loss_is_the_relative_squared_distance(features):
     differs(lambda x: losses.content_loss(x, target), features)
 
 
+def test_gradients_of_the_gram_matrix_are_autograds(features):
+    x, weight = features.clone().requires_grad_(), torch.rand(2, 3, 3)
+    flat = x.flatten(2)
+    plain = (flat @ flat.transpose(1, 2) / flat.shape[2] * weight).sum()
+    ours = (losses.gram_matrix(x) * weight).sum()
+    torch.testing.assert_close(*(torch.autograd.grad(value, x)[0] for value in (ours, plain)))
+
+
 def test_gram_matrix_is_the_mean_outer_product_and_forgets_position(features):
     expected = torch.zeros(2, 3, 3, dtype=torch.float64)
     for row in range(4):

@@ -47,7 +47,21 @@ def gram_matrix(features: Tensor) -> Tensor:
     if features.ndim != 4:
         raise ValueError(f"features: expected (N, C, h, w), got shape {tuple(features.shape)}")
     flat = features.float().flatten(2)
-    return flat @ flat.transpose(1, 2) / flat.shape[2]
+    return _Products.apply(flat) / flat.shape[2]
+
+
+class _Products(torch.autograd.Function):
+    """All products of rows, F F^T. Its gradient (g + g^T) F is one product; autograd on its own would make two."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, rows: Tensor) -> Tensor:
+        ctx.save_for_backward(rows)
+        return rows @ rows.mT
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
+        (rows,) = ctx.saved_tensors
+        return (gradient + gradient.mT) @ rows
 
 
 def style_loss(features: Tensor, target_gram: Tensor) -> Tensor:
