@@ -180,6 +180,18 @@ def test_bad_pictures(net, photo, painting):
         last(net, torch.cat([photo, photo]), [painting], SMALL)
 
 
+def test_a_style_image_smaller_than_the_network_takes_is_enlarged(net, photo, painting):
+    tiny = images.resize(painting, (20, 30))
+    assert max(last(net, photo, [tiny], SMALL).image.shape[2:]) == 108
+    shown = style.Targets(net, photo, [tiny])._style(0, (40, 60), style.StyleKnobs())
+    assert min(shown.shape[2:]) == net.min_size
+
+
+def test_a_photo_of_forty_megapixels_is_reduced_to_the_size_asked_for(net, painting):
+    huge = torch.rand(1, 3, 1, 1).expand(1, 3, 5000, 8000)  # of which memory holds three numbers
+    assert max(last(net, huge, [painting], SMALL).image.shape[2:]) == 108
+
+
 def test_with_fewer_steps_than_scales_the_picture_still_has_its_size(net, photo, painting):
     found = list(style.transfer(net, photo, [painting], style.StyleKnobs(steps=2, size=128, scales=4)))
     assert max(found[-1].image.shape[2:]) == 128
