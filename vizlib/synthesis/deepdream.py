@@ -15,7 +15,6 @@ from operator import add
 
 import torch
 from torch import Tensor, nn
-from torchvision.transforms.v2.functional import gaussian_blur
 
 from vizlib import images, losses
 from vizlib.hooks import read
@@ -23,6 +22,7 @@ from vizlib.losses import Activations, Objective
 from vizlib.network import Network
 from vizlib.optimize import Step, minimise
 from vizlib.parametrise import Pixels
+from vizlib.synthesis.ascent import blur
 
 AIMS = ("layer", "channel", "guide")
 
@@ -165,12 +165,6 @@ def smooth(gradient: Tensor, sigma: float) -> Tensor:
     if sigma == 0:
         return gradient
     return torch.stack([blur(gradient, sigma * factor) for factor in (0.5, 1, 2)]).mean(0)
-
-
-def blur(image: Tensor, sigma: float) -> Tensor:
-    """A Gaussian blur of `sigma` pixels."""
-    reach = min(max(1, round(3 * sigma)), min(image.shape[2:]) - 1)  # its edges are reflected: so far, and no further
-    return gaussian_blur(image, [2 * reach + 1] * 2, [sigma] * 2)
 
 
 def within(image: Tensor, photo: Tensor, reach: float) -> Tensor:
