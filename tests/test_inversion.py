@@ -186,14 +186,14 @@ def test_psnr_of_the_same_image_is_infinite(photo):
 
 def test_the_parts_add_up_and_compare_as_they_should(photo):
     layout, detail, colour = inversion.split(photo)
-    assert torch.allclose(layout + detail, inversion.luminance(photo)) and layout.shape == (1, 1, 64, 64)
-    assert inversion.luminance(colour).abs().max() < 1e-5, "colour holds no luminance"
+    assert torch.allclose(layout + detail, images.luminance(photo)) and layout.shape == (1, 1, 64, 64)
+    assert images.luminance(colour).abs().max() < 1e-5, "colour holds no luminance"
     whole = inversion.kept(photo, photo)
     assert min(whole) > 0.9999
-    grey = inversion.luminance(photo).expand(-1, 3, -1, -1)
+    grey = images.luminance(photo).expand(-1, 3, -1, -1)
     without = inversion.kept(grey, photo)
     assert without.layout > 0.999 and without.detail > 0.999 and abs(without.colour) < 0.01
-    assert abs(inversion.kept(inversion.gaussian_blur(photo, [31, 31], [5.0, 5.0]), photo).layout) > 0.8
+    assert abs(inversion.kept(inversion.blur(photo, 5.0), photo).layout) > 0.8
     assert inversion.kept(1 - photo, photo).layout < -0.999
 
 

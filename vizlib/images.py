@@ -146,9 +146,9 @@ def load(source: Any, *, max_pixels: int = MAX_PIXELS) -> Tensor:
     if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
         return _decode(BytesIO(assets.fetch_url(source)), source, max_pixels)
     if isinstance(source, str | os.PathLike):
-        return (
-            _load_named(source, max_pixels) if source in names() else _from_file(Path(source).expanduser(), max_pixels)
-        )
+        if source in names():
+            return _load_named(source, max_pixels)
+        return _from_file(Path(source).expanduser(), max_pixels)
     raise TypeError(f"cannot make an image of {_kind(source)}; give a name, path, address, bytes, PIL image or array")
 
 
@@ -398,6 +398,14 @@ def _write(path: Path, content: bytes) -> Path:
         with suppress(OSError):
             part.unlink(missing_ok=True)
     return path
+
+
+# --- light ----------------------------------------------------------------------------------------------------------
+
+
+def luminance(image: Tensor) -> Tensor:
+    """How light each pixel is, `(N, 1, H, W)`: the weighted mean of red, green and blue (ITU-R BT.601)."""
+    return (image * image.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
 
 
 # --- sizes ----------------------------------------------------------------------------------------------------------

@@ -105,6 +105,15 @@ def expect(knobs: object, low: float, high: float, *names: str) -> None:
             raise ValueError(f"{name} is {value}, expected a number from {low:g} {until}")
 
 
+def stage(done: int, steps: int, stages: int) -> int:
+    """Which of so many equal stages comes after `done` of the steps; 0 is the first.
+
+    Where there are fewer steps than stages, the first stages are left out: the last one always comes.
+    """
+    count = min(stages, max(1, steps))
+    return stages - count + min(done * count // max(1, steps), count - 1)
+
+
 def _finite(value: float) -> bool:
     return abs(value) < float("inf")  # false for NaN, too
 

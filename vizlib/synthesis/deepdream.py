@@ -20,7 +20,7 @@ from vizlib import images, losses
 from vizlib.hooks import read
 from vizlib.losses import Activations, Objective
 from vizlib.network import Network
-from vizlib.optimize import Step, minimise
+from vizlib.optimize import Step, minimise, stage
 from vizlib.parametrise import Pixels
 from vizlib.synthesis.ascent import blur
 
@@ -112,8 +112,7 @@ def octave(knobs: DreamKnobs, done: int) -> int:
             f"octaves = {knobs.octaves}, octave_scale = {knobs.octave_scale}: expected 1 to 99 octaves, each a "
             "factor above 1 larger than the one before"
         )
-    count = min(knobs.octaves, max(1, knobs.steps))  # with fewer steps than octaves, the small ones are left out
-    return knobs.octaves - count + min(done * count // max(1, knobs.steps), count - 1)
+    return stage(done, knobs.steps, knobs.octaves)
 
 
 def octave_size(net: Network, photo: Tensor, knobs: DreamKnobs, done: int) -> tuple[int, int]:

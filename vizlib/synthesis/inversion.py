@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2.functional import gaussian_blur
 
 from vizlib import images, losses
 from vizlib.hooks import read
 from vizlib.network import Network
 from vizlib.optimize import Knobs, Step, expect, minimise
 from vizlib.parametrise import Parametrisation, Pixels, Spectrum
+from vizlib.synthesis.ascent import blur
 
 
 @dataclass(kw_only=True)
@@ -135,14 +135,9 @@ class Parts(NamedTuple):
 def split(image: Tensor) -> Parts:
     """Layout `(N, 1, H, W)`, detail `(N, 1, H, W)` and colour `(N, 3, H, W)`; the Gaussian's width is side / 32."""
     sigma = max(1.0, min(image.shape[2:]) / 32)
-    smooth = gaussian_blur(image, [2 * round(3 * sigma) + 1] * 2, [sigma] * 2)
-    light, layout = luminance(image), luminance(smooth)
+    smooth = blur(image, sigma)
+    light, layout = images.luminance(image), images.luminance(smooth)
     return Parts(layout, light - layout, smooth - layout)
-
-
-def luminance(image: Tensor) -> Tensor:
-    """How light each pixel is, `(N, 1, H, W)`: the weighted mean of red, green and blue (ITU-R BT.601)."""
-    return (image * image.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
 
 
 def kept(image: Tensor, photo: Tensor) -> Parts:

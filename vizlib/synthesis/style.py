@@ -20,7 +20,7 @@ from torch import Tensor
 from vizlib import images, losses
 from vizlib.hooks import read
 from vizlib.network import Network
-from vizlib.optimize import Knobs, Step, expect, minimise
+from vizlib.optimize import Knobs, Step, expect, minimise, stage
 from vizlib.parametrise import Pixels
 
 COLOURS = ("style", "luminance", "histogram")
@@ -131,8 +131,7 @@ def _stage(net: Network, content: Tensor, knobs: StyleKnobs, done: int) -> tuple
     """Height and width of the picture after `done` steps: `size`, divided by sqrt(2) for each stage still to come."""
     if knobs.scales < 1:
         raise ValueError(f"scales is {knobs.scales}, expected a whole number from 1 on")
-    count = min(knobs.scales, max(1, knobs.steps))  # with fewer steps than scales, the small ones are left out
-    stage = knobs.scales - count + min(done * count // max(1, knobs.steps), count - 1)
+    now = stage(done, knobs.steps, knobs.scales)
     smallest = math.ceil(net.min_size * max(content.shape[2:]) / min(content.shape[2:]))  # what the network can look at
     if knobs.size < smallest:
         height, width = content.shape[2:]
@@ -140,7 +139,7 @@ def _stage(net: Network, content: Tensor, knobs: StyleKnobs, done: int) -> tuple
             f"a picture of {height}x{width} at size {knobs.size} is too small for {net.name}, which takes "
             f"{net.min_size} pixels a side: choose a size from {smallest} on, or crop the picture"
         )
-    side = max(knobs.size / 2 ** ((knobs.scales - 1 - stage) / 2), smallest)
+    side = max(knobs.size / 2 ** ((knobs.scales - 1 - now) / 2), smallest)
     return _fit(content, side)
 
 
@@ -258,17 +257,14 @@ def _layers(net: Network, knobs: StyleKnobs) -> tuple[Sequence[str], Sequence[st
 
 # --- colours --------------------------------------------------------------------------------------------------------
 
-_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
-
 
 def recolour(image: Tensor, colours: Tensor) -> Tensor:
     """The light and dark of `image` with the colours of another, `(1, 3, h, w)`, brought to its size.
 
     Paper: Gatys et al. 2017, "Controlling perceptual factors in neural style transfer", section 5.
     """
-    weights = torch.tensor(_LUMA, device=image.device)[:, None, None]
     colours = images.resize(colours, tuple(image.shape[2:])).to(image)
-    return (colours + ((image - colours) * weights).sum(1, keepdim=True)).clamp(0, 1)
+    return (colours + images.luminance(image - colours)).clamp(0, 1)
 
 
 def match_colours(image: Tensor, colours: Tensor) -> Tensor:
