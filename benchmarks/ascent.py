@@ -34,9 +34,11 @@ from nbclient import NotebookClient
 from torch import nn
 
 from benchmarks.timing import interleaved, report
-from vizlib import compute, live, losses, models
-from vizlib.network import Network
+from vizlib import compute, models
+from vizlib.models import Network
+from vizlib.optimize import objectives
 from vizlib.synthesis.ascent import AscentKnobs, ascend, blank
+from vizlib.widgets import live
 
 CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
 SIDE, CHANNEL = 224, 3
@@ -83,7 +85,7 @@ def compare(net: Network, name: str, theirs: str, layer: str, steps: int, rounds
 
 def ours(net: Network, layer: str, steps: int, bf16: bool = False) -> None:
     knobs = AscentKnobs(steps, jitter=12, scale=0.1, rotate=10, warm_up=0, bf16=bf16)
-    for _ in ascend(net, losses.channel(layer, CHANNEL), blank(net, side=SIDE, fourier=True), knobs):
+    for _ in ascend(net, objectives.channel(layer, CHANNEL), blank(net, side=SIDE, fourier=True), knobs):
         pass
 
 
@@ -141,7 +143,7 @@ async def bare_and_watched(name: str, steps: int, rounds: int, threads: int, clo
     layer = list(net.layers)[len(net.layers) // 2]
 
     def start():
-        return ascend(net, losses.channel(layer, CHANNEL), blank(net, fourier=True), knobs)
+        return ascend(net, objectives.channel(layer, CHANNEL), blank(net, fourier=True), knobs)
 
     async def bare() -> None:
         await asyncio.to_thread(lambda: sum(1 for _ in start()))

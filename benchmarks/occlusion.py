@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from benchmarks.timing import interleaved, report
 from vizlib import images, models
 from vizlib.analysis import occlusion
-from vizlib.network import Network
+from vizlib.models import Network
 
 CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
 OURS, BATCHES = "vizlib, exact incremental", "vizlib's network on batches of 8 images"
@@ -51,19 +51,19 @@ def compare(
 ) -> dict[str, float]:
     """Print and return the seconds for one position of each contender; check that they agree."""
     image = images.prepare(images.load("chelsea"), net.input_size)
-    normalised, target = net.normalise(image), net(image).argmax().item()
+    normalized, target = net.normalize(image), net(image).argmax().item()
     modules = {"vizlib's network": net.module}
     if name not in models.BUNDLED:
         modules = {"torchvision's network": torchvision.models.get_model(name).eval()} | modules
     maps: dict[str, Tensor] = {}
     contenders: dict[str, Callable[[], object]] = {}
     for label, module in modules.items():
-        best = _best_setting(module, normalised, target, clock)
+        best = _best_setting(module, normalized, target, clock)
         contenders[f"Captum ({best}) on {label}"] = lambda m=module, n=best: maps.update(
-            captum=captum(m, normalised, target, size, stride, n)
+            captum=captum(m, normalized, target, size, stride, n)
         )
     count = len(occlusion.positions(net.input_size, size, stride)) ** 2
-    contenders[BATCHES] = lambda: _batches(net, normalised, count)
+    contenders[BATCHES] = lambda: _batches(net, normalized, count)
     contenders[OURS] = lambda: maps.update(ours=occlusion.occlusion(net, image, target, size, stride).pixels())
     seconds = {label: t / count for label, t in interleaved(contenders, rounds, int(rounds > 1), clock).items()}
     wall = "" if clock is time.perf_counter else " of processor time"
@@ -73,27 +73,27 @@ def compare(
     return seconds
 
 
-def captum(module: nn.Module, normalised: Tensor, target: int, size: int, stride: int, at_once: int) -> Tensor:
+def captum(module: nn.Module, normalized: Tensor, target: int, size: int, stride: int, at_once: int) -> Tensor:
     """Captum's attribution of every pixel `(H, W)`."""
     window, strides = (3, size, size), (3, stride, stride)
     attribution = Occlusion(module).attribute(
-        normalised, window, strides, baselines=0, target=target, perturbations_per_eval=at_once
+        normalized, window, strides, baselines=0, target=target, perturbations_per_eval=at_once
     )
     return attribution[0, 0]
 
 
-def _best_setting(module: nn.Module, normalised: Tensor, target: int, clock: Callable[[], float]) -> int:
+def _best_setting(module: nn.Module, normalized: Tensor, target: int, clock: Callable[[], float]) -> int:
     """The fastest `perturbations_per_eval`, on 16 positions."""
-    side = normalised.shape[-1] // 4
-    contenders = {n: lambda n=n: captum(module, normalised, target, side, side, n) for n in SETTINGS}
+    side = normalized.shape[-1] // 4
+    contenders = {n: lambda n=n: captum(module, normalized, target, side, side, n) for n in SETTINGS}
     seconds = interleaved(contenders, rounds=2, warm_up=1, clock=clock)
     return min(seconds, key=seconds.get)
 
 
 @torch.inference_mode()
-def _batches(net: Network, normalised: Tensor, count: int) -> None:
+def _batches(net: Network, normalized: Tensor, count: int) -> None:
     for first in range(0, count, 8):
-        net.module(normalised.repeat(min(8, count - first), 1, 1, 1).contiguous(memory_format=torch.channels_last))
+        net.module(normalized.repeat(min(8, count - first), 1, 1, 1).contiguous(memory_format=torch.channels_last))
 
 
 if __name__ == "__main__":

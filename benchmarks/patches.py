@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from benchmarks.timing import interleaved, report
-from vizlib import galleries, hooks, models
+from vizlib import hooks, models
 from vizlib.analysis import patches
-from vizlib.galleries import Gallery
-from vizlib.network import Network
-from vizlib.receptive_field import receptive_fields
+from vizlib.analysis.receptive_field import receptive_fields
+from vizlib.images import galleries
+from vizlib.images.galleries import Gallery
+from vizlib.models import Network
 
 BATCH = 8
 WATCHED = "one pass for all channels of all layers"

@@ -29,8 +29,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.timing import interleaved, report
-from vizlib import compute, images, losses, models
-from vizlib.network import Network
+from vizlib import compute, images, models
+from vizlib.models import Network
+from vizlib.optimize import losses
 from vizlib.synthesis import fast_style, style
 
 CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
@@ -151,8 +152,8 @@ class Tutorial(nn.Sequential):
     def __init__(self, net: Network, photo: Tensor, painting: Tensor, content: list[str], by_style: list[str]):
         super().__init__()
         names = {id(module): name for name, module in net.layers.items()}
-        here, there = net.normalise(photo), net.normalise(painting)
-        self.normalise, self.content, self.style = net.normalise, [], []
+        here, there = net.normalize(photo), net.normalize(painting)
+        self.normalize, self.content, self.style = net.normalize, [], []
         for module in net.module.features:
             name = names.get(id(module))
             plain = nn.ReLU() if isinstance(module, nn.ReLU) else copy.deepcopy(module)
@@ -173,7 +174,7 @@ class Tutorial(nn.Sequential):
         self.append(kind[-1])
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        super().forward(self.normalise(image))
+        super().forward(self.normalize(image))
         return tuple(sum(part.loss for part in kind) / len(kind) for kind in (self.content, self.style))
 
 
@@ -198,7 +199,7 @@ class Hooked:
             module.register_forward_hook(lambda _m, _i, output, layer=layer: kept.__setitem__(layer, output))
             for layer, module in self.modules.items()
         ]
-        self.features(self.net.normalise(image))
+        self.features(self.net.normalize(image))
         for handle in handles:
             handle.remove()
         return kept
@@ -219,28 +220,28 @@ class Hooked:
 def by_lbfgs(model: Tutorial, photo: Tensor, steps: int) -> None:
     """As many evaluations of the loss as `steps`."""
     picture = photo.clone().requires_grad_()
-    optimiser = torch.optim.LBFGS([picture], max_iter=steps, max_eval=steps, tolerance_grad=-1, tolerance_change=-1)
+    optimizer = torch.optim.LBFGS([picture], max_iter=steps, max_eval=steps, tolerance_grad=-1, tolerance_change=-1)
 
     def closure() -> Tensor:
         with torch.no_grad():
             picture.clamp_(0, 1)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         content, by_style = model(picture)
         loss = content + 10 * by_style
         loss.backward()
         return loss
 
-    optimiser.step(closure)
+    optimizer.step(closure)
 
 
 def by_adam(model: Hooked, photo: Tensor, steps: int) -> None:
     picture = photo.clone().requires_grad_()
-    optimiser = torch.optim.Adam([picture], lr=0.03)
+    optimizer = torch.optim.Adam([picture], lr=0.03)
     for _ in range(steps):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         content, by_style = model(picture)
         (content + 10 * by_style).backward()
-        optimiser.step()
+        optimizer.step()
         with torch.no_grad():
             picture.clamp_(0, 1)
 
@@ -259,7 +260,7 @@ def one_pass(
     clock, quick = CLOCKS[options.clock], fast_style.load("one_style", "cpu")
     painting, side = images.style(quick.styles[0]), max(photo.shape[2:])
     knobs = style.StyleKnobs(2000, size=side, scales=1, style_size=1.5, style_weight=style_weight, total_variation=0)
-    content, by_style = style.Targets(net, photo, [painting]).measure(fast_style.stylise(quick, photo), knobs)
+    content, by_style = style.Targets(net, photo, [painting]).measure(fast_style.stylize(quick, photo), knobs)
     goal, begun = content + style_weight * by_style, clock()
     for step in style.transfer(net, photo, [painting], knobs):
         loss = sum(step.losses.values())
@@ -267,7 +268,7 @@ def one_pass(
             break
     label = f"optimised in {step.iteration} steps to {loss:.2f}"
     seconds = {label: clock() - begun} | interleaved(
-        {"one pass": partial(fast_style.stylise, quick, photo)}, 9, 2, clock
+        {"one pass": partial(fast_style.stylize, quick, photo)}, 9, 2, clock
     )
     report(f"{quick.styles[0]}, {side} px, content + {style_weight:g} style by {net.name} = {goal:.2f}", seconds, label)
     return seconds[label] / seconds["one pass"]

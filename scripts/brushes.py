@@ -32,15 +32,15 @@ def noise(random: Random, scale: float, height: int = SIDE, width: int = SIDE) -
     return (field - field.mean()) / field.std()
 
 
-def palette(colours: str) -> Array:
+def palette(colors: str) -> Array:
     """Colours written like 'ff8800 112233' as rows of RGB in [0, 1]."""
-    return np.array([[int(colour[i : i + 2], 16) for i in (0, 2, 4)] for colour in colours.split()]) / 255
+    return np.array([[int(color[i : i + 2], 16) for i in (0, 2, 4)] for color in colors.split()]) / 255
 
 
-def blend(colours: Array, place: Array) -> Array:
+def blend(colors: Array, place: Array) -> Array:
     """The colours, spread evenly over [0, 1] and mixed in between, at each `place`."""
-    knots = np.linspace(0, 1, len(colours))
-    return np.stack([np.interp(place, knots, channel) for channel in colours.T], -1)
+    knots = np.linspace(0, 1, len(colors))
+    return np.stack([np.interp(place, knots, channel) for channel in colors.T], -1)
 
 
 def sample(field: Array, y: Array, x: Array) -> Array:
@@ -93,11 +93,11 @@ def across_and_along(path: Array, rows: Array, columns: Array) -> tuple[Array, A
     def pick(values: Array) -> Array:
         return np.take_along_axis(values, nearest, -1)[..., 0]
 
-    travelled = (np.cumsum(length) - length + t * length) / length.sum()
-    return pick(distance) * np.where(pick(side) < 0, -1, 1), pick(travelled)
+    traveled = (np.cumsum(length) - length + t * length) / length.sum()
+    return pick(distance) * np.where(pick(side) < 0, -1, 1), pick(traveled)
 
 
-def stroke(canvas: Array, relief: Array, path: Array, width: float, colour: Array, random: Random) -> None:
+def stroke(canvas: Array, relief: Array, path: Array, width: float, color: Array, random: Random) -> None:
     """Paint one stroke of a bristle brush along a path: streaks of lighter and darker paint, and a ridge of it."""
     top, left = np.maximum(np.floor(path.min(0) - width).astype(int), 0)
     bottom, right = np.minimum(np.ceil(path.max(0) + width).astype(int) + 1, SIDE)
@@ -110,20 +110,20 @@ def stroke(canvas: Array, relief: Array, path: Array, width: float, colour: Arra
     half = width / 2 * np.sqrt(np.clip(1.05 - np.abs(2 * along - 1) ** 4, 0.05, 1)) * (1 + 0.15 * streak)
     cover = smoothstep(-0.7, 0.7, half - np.abs(across))
     window = np.s_[top:bottom, left:right]
-    paint = np.clip(colour * (1 + 0.12 * streak[..., None]), 0, 1)
+    paint = np.clip(color * (1 + 0.12 * streak[..., None]), 0, 1)
     canvas[window] += cover[..., None] * (paint - canvas[window])
     ridge = 1 + 0.5 * streak + 0.4 * (np.abs(across) / width * 2) ** 2
     relief[window] += cover * (ridge - 0.7 * relief[window])
 
 
 def strokes(
-    canvas: Array, relief: Array, flow: Array, colours: Array, width: float, length: float, random: Random
+    canvas: Array, relief: Array, flow: Array, colors: Array, width: float, length: float, random: Random
 ) -> None:
-    """Cover the canvas with strokes that follow the flow, each of the colour that `colours` `(H, W, 3)` has there."""
+    """Cover the canvas with strokes that follow the flow, each of the colour that `colors` `(H, W, 3)` has there."""
     spacing = width * 0.85
     places = np.stack(np.meshgrid(*[np.arange(-width, SIDE + width, spacing)] * 2), -1).reshape(-1, 2)
     for y, x in random.permutation(places + random.uniform(-spacing, spacing, places.shape)):
         path = streamline(flow, y, x, length * random.uniform(0.6, 1.3))
         row, column = np.clip([int(y), int(x)], 0, SIDE - 1)
-        colour = np.clip(colours[row, column] + random.normal(0, 0.035, 3) + random.normal(0, 0.03), 0, 1)
-        stroke(canvas, relief, path, width * random.uniform(0.7, 1.2), colour, random)
+        color = np.clip(colors[row, column] + random.normal(0, 0.035, 3) + random.normal(0, 0.03), 0, 1)
+        stroke(canvas, relief, path, width * random.uniform(0.7, 1.2), color, random)

@@ -21,7 +21,7 @@ def paint(photo: str, name: str) -> list[Tensor]:
     content = images.prepare(images.load(photo), SIDE)
     knobs = style.StyleKnobs(size=SIDE, style_size=1.5)
     *_, last = style.transfer(models.load("minivgg", device="cpu"), content, [images.style(name)], knobs)
-    return [last.image, fast_style.stylise(fast_style.load("many_styles", "cpu"), content, name)]
+    return [last.image, fast_style.stylize(fast_style.load("many_styles", "cpu"), content, name)]
 
 
 def sheet() -> Figure:

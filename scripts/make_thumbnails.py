@@ -28,7 +28,7 @@ from vizlib.analysis.filters import as_images, filters
 from vizlib.models import Network
 
 SIDE = 96  # pixels
-TRUE_COLOUR = 7_500  # bytes: a PNG larger than that gets a palette of 128 colours instead, and two thirds smaller
+TRUE_COLOR = 7_500  # bytes: a PNG larger than that gets a palette of 128 colours instead, and two thirds smaller
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "thumbnails"
 
 
@@ -53,11 +53,11 @@ def inset(picture: Tensor, small: Tensor, side: int = 40) -> Tensor:
     return picture
 
 
-def coloured(heat: Tensor, colours: str = "magma") -> Tensor:
+def colored(heat: Tensor, colors: str = "magma") -> Tensor:
     """A map `(h, w)` from its smallest value to its 99th percentile over a colour map, as an image `(1, 3, h, w)`."""
     low, high = heat.min(), heat.quantile(0.99)
     levels = ((heat - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
-    return images.load(colormaps[colours](levels.numpy()))
+    return images.load(colormaps[colors](levels.numpy()))
 
 
 # --- what the sections share: the network ---------------------------------------------------------------------------
@@ -195,7 +195,7 @@ def activation_maps(net: Network) -> Tensor:
     pictures = [images.resize(cat, 47)]
     for maps in hooks.read(net, cat, ["relu2", "relu3", "relu5"]).values():
         channel = strongest_in_region(maps, (0.28, 0.5, 0.25, 0.45), 1)[0].channel
-        pictures.append(images.resize(coloured(maps[0, channel], "viridis"), 47))
+        pictures.append(images.resize(colored(maps[0, channel], "viridis"), 47))
     return tiles(torch.cat(pictures), columns=2, gap=2)
 
 
@@ -238,7 +238,7 @@ def occlusion(net: Network) -> Tensor:
     with torch.no_grad():
         scores = torch.cat([score(batch) for batch in covered.split(32)])
     losses = (scores.max() - scores).view(SIDE // step, SIDE // step)
-    return inset(covered[scores.argmin(), None], coloured(losses))
+    return inset(covered[scores.argmin(), None], colored(losses))
 
 
 def saliency(net: Network) -> Tensor:
@@ -246,7 +246,7 @@ def saliency(net: Network) -> Tensor:
     coffee = photo("coffee", 2 * SIDE)
     copies = coffee + 0.15 * torch.randn(16, *coffee.shape[1:], generator=torch.Generator().manual_seed(0))
     slopes = gradient(first_answer(net, photo("coffee")), copies.clamp(0, 1)).square().amax(1)
-    return inset(coloured(F.avg_pool2d(slopes.mean(0, keepdim=True), 2)[0]), coffee, 36)
+    return inset(colored(F.avg_pool2d(slopes.mean(0, keepdim=True), 2)[0]), coffee, 36)
 
 
 def guided_backprop(net: Network) -> Tensor:
@@ -319,21 +319,21 @@ def texture(net: Network) -> Tensor:
 def swirls() -> Tensor:
     """A picture to take a style from: brush strokes around five whirls, `(1, 3, 192, 192)`."""
     random = np.random.default_rng(0)
-    colours = ["#0b1f5c", "#1d4fa3", "#3f87c9", "#8fc7e8", "#f2d16b", "#f0a830"]
-    centres, spins = random.uniform(0, 384, (5, 2)), random.choice([-1, 1], (5, 1))
-    canvas = Image.new("RGB", (384, 384), colours[0])
+    colors = ["#0b1f5c", "#1d4fa3", "#3f87c9", "#8fc7e8", "#f2d16b", "#f0a830"]
+    centers, spins = random.uniform(0, 384, (5, 2)), random.choice([-1, 1], (5, 1))
+    canvas = Image.new("RGB", (384, 384), colors[0])
     for point in random.uniform(-20, 404, (2500, 2)):
-        ring = np.hypot(*(point - centres).T).min() / 14 + random.normal(0, 0.4)
+        ring = np.hypot(*(point - centers).T).min() / 14 + random.normal(0, 0.4)
         stroke = [point]
         for _ in range(8):
-            arms = stroke[-1] - centres
+            arms = stroke[-1] - centers
             flow = (spins * arms[:, ::-1] * [-1, 1] / (np.square(arms).sum(1, keepdims=True) + 100)).sum(0)
             stroke.append(stroke[-1] + 4 * flow / np.hypot(*flow))
-        ImageDraw.Draw(canvas).line([tuple(p) for p in stroke], colours[int(ring) % 6], 7, "curve")
+        ImageDraw.Draw(canvas).line([tuple(p) for p in stroke], colors[int(ring) % 6], 7, "curve")
     return images.resize(images.load(canvas), 2 * SIDE)
 
 
-def stylised(net: Network, content: Tensor, style: Tensor) -> Tensor:
+def stylized(net: Network, content: Tensor, style: Tensor) -> Tensor:
     """The content, changed so that its Gram matrices come near those of the style while relu3 changes little."""
     away, wanted = style_distance(net, style), features(net, content, "relu3")
 
@@ -346,7 +346,7 @@ def stylised(net: Network, content: Tensor, style: Tensor) -> Tensor:
 def style_transfer(net: Network) -> Tensor:
     """A cat in the style of the swirls."""
     style = swirls()
-    return inset(images.resize(stylised(net, photo("chelsea", 2 * SIDE), style), SIDE), style, 36)
+    return inset(images.resize(stylized(net, photo("chelsea", 2 * SIDE), style), SIDE), style, 36)
 
 
 def fast_style_transfer(net: Network) -> Tensor:
@@ -355,7 +355,7 @@ def fast_style_transfer(net: Network) -> Tensor:
     What a style network does in one pass is done here by optimisation, as no style network is bundled yet.
     """
     pavilion = images.resize(images.load("china")[:, :, :, 30:457], 2 * SIDE)
-    picture = stylised(net, pavilion, images.center_crop(images.resize(images.load("flower"), 400), 2 * SIDE))
+    picture = stylized(net, pavilion, images.center_crop(images.resize(images.load("flower"), 400), 2 * SIDE))
     picture[:, :, :, :SIDE] = pavilion[:, :, :, :SIDE]
     picture[:, :, :, SIDE - 2 : SIDE + 2] = 1
     return images.resize(picture, SIDE)
@@ -386,7 +386,7 @@ def as_png(picture: Tensor) -> bytes:
     exact, small = io.BytesIO(), io.BytesIO()
     images.to_pil(picture).save(exact, "png", optimize=True)
     images.to_pil(picture).quantize(128, kmeans=1).save(small, "png", optimize=True)
-    return (exact if exact.tell() <= TRUE_COLOUR else small).getvalue()
+    return (exact if exact.tell() <= TRUE_COLOR else small).getvalue()
 
 
 def main() -> None:

@@ -34,8 +34,8 @@ def whirls(random: Random) -> Array:
     y, x = grid()
     down, across = np.full((SIDE, SIDE), 0.1), np.full((SIDE, SIDE), 1.0)
     glow = np.full((SIDE, SIDE), -0.2)
-    centres = [(110, 120, 1), (90, 400, -1), (265, 255, 1), (390, 95, -1), (400, 420, 1), (215, 20, -1), (235, 480, 1)]
-    for row, column, spin in centres:
+    centers = [(110, 120, 1), (90, 400, -1), (265, 255, 1), (390, 95, -1), (400, 420, 1), (215, 20, -1), (235, 480, 1)]
+    for row, column, spin in centers:
         dy, dx = y - row, x - column
         distance = np.hypot(dy, dx)
         pull = spin * 9 * np.exp(-((distance / 75) ** 2))
@@ -44,11 +44,11 @@ def whirls(random: Random) -> Array:
         glow = np.maximum(glow, 1.15 * np.exp(-((distance / (48 * size)) ** 1.1)))
     flow = np.arctan2(down, across) + 0.25 * noise(random, 40)
     night = palette("0a1238 12245e 1c3f8f 2f66b5 5b97cf 9cc8dd e9e3a8 f7cf4d fff3b0")
-    bands = 0.10 * np.sin(sum(np.hypot(y - row, x - column) for row, column, _ in centres[:3]) / 14)
-    colours = blend(night, np.clip(0.28 + 0.72 * glow + bands + 0.08 * noise(random, 25), 0, 1))
-    canvas, relief = colours * 0.6, np.zeros((SIDE, SIDE))
-    strokes(canvas, relief, flow, colours, 17, 60, random)
-    strokes(canvas, relief, flow, np.clip(colours * 1.1, 0, 1), 8, 44, random)
+    bands = 0.10 * np.sin(sum(np.hypot(y - row, x - column) for row, column, _ in centers[:3]) / 14)
+    colors = blend(night, np.clip(0.28 + 0.72 * glow + bands + 0.08 * noise(random, 25), 0, 1))
+    canvas, relief = colors * 0.6, np.zeros((SIDE, SIDE))
+    strokes(canvas, relief, flow, colors, 17, 60, random)
+    strokes(canvas, relief, flow, np.clip(colors * 1.1, 0, 1), 8, 44, random)
     return lit(canvas, relief, 0.35)
 
 
@@ -61,8 +61,8 @@ def meadow(random: Random) -> Array:
     flow = along + 0.35 * noise(random, 18)
     canvas, relief = np.full((SIDE, SIDE, 3), 0.55), np.zeros((SIDE, SIDE))
     for width, blur in ((30, 12), (16, 5), (9, 1.5)):
-        colours = gaussian_filter(scene, (blur, blur, 0))
-        strokes(canvas, relief, flow, colours, width, 2.6 * width, random)
+        colors = gaussian_filter(scene, (blur, blur, 0))
+        strokes(canvas, relief, flow, colors, width, 2.6 * width, random)
     return lit(canvas, relief, 0.35)
 
 
@@ -99,15 +99,15 @@ def mosaic(random: Random) -> Array:
     nearest = distances.argmin(0)
     distance = distances.min(0)
     angle = np.arctan2(*[np.choose(nearest, [axis - sun[i] for sun in suns]) for i, axis in enumerate((y, x))])
-    centres = random.uniform(0, SIDE, (1750, 2))
+    centers = random.uniform(0, SIDE, (1750, 2))
     for _ in range(14):
-        label, edge = _square_cells(centres, angle)
-        counts = np.maximum(np.bincount(label.ravel(), minlength=len(centres)), 1)
-        centres = np.stack([np.bincount(label.ravel(), axis.ravel(), len(centres)) / counts for axis in (y, x)], 1)
+        label, edge = _square_cells(centers, angle)
+        counts = np.maximum(np.bincount(label.ravel(), minlength=len(centers)), 1)
+        centers = np.stack([np.bincount(label.ravel(), axis.ravel(), len(centers)) / counts for axis in (y, x)], 1)
     ring = distance / 19 + 0.35 * np.sin(6 * angle) * smoothstep(30, 90, distance)
-    colours = palette("f4c430 e08e1b b5432a 7a1f1f f1e3c2 1f8a8a 0f4c5c 2bb5a0 f1e3c2 d9a441 b5432a 14345c 4fa3c7")
-    rows, columns = np.clip(centres.round().astype(int), 0, SIDE - 1).T
-    stones = colours[np.floor(ring[rows, columns]).astype(int) % len(colours)]
+    colors = palette("f4c430 e08e1b b5432a 7a1f1f f1e3c2 1f8a8a 0f4c5c 2bb5a0 f1e3c2 d9a441 b5432a 14345c 4fa3c7")
+    rows, columns = np.clip(centers.round().astype(int), 0, SIDE - 1).T
+    stones = colors[np.floor(ring[rows, columns]).astype(int) % len(colors)]
     stones = np.clip(stones * random.normal(1, 0.13, (len(stones), 1)) + random.normal(0, 0.03, stones.shape), 0, 1)
     inside = np.minimum(distance_transform_edt(~edge), 4.0)
     sand = palette("6b5d4f")[0] * (1 + 0.10 * noise(random, 0.8)[..., None])
@@ -116,10 +116,10 @@ def mosaic(random: Random) -> Array:
     return lit(canvas, gaussian_filter(inside, 0.8), 0.3)
 
 
-def _square_cells(centres: Array, angle: Array) -> tuple[Array, Array]:
+def _square_cells(centers: Array, angle: Array) -> tuple[Array, Array]:
     """Which centre is nearest to each pixel, in squares turned by the angle at the centre, and where cells meet."""
     best, label = np.full((SIDE, SIDE), np.inf), np.zeros((SIDE, SIDE), int)
-    for index, (row, column) in enumerate(centres):
+    for index, (row, column) in enumerate(centers):
         window, dy, dx = around(row, column, 22)
         turn = angle[min(int(row), SIDE - 1), min(int(column), SIDE - 1)]
         sine, cosine = np.sin(turn), np.cos(turn)
@@ -166,9 +166,9 @@ def ink_waves(random: Random) -> Array:
     for row in range(-1, 26):
         middle = row * radius / 2
         for column in range(-1, 8):
-            centre = (column + row % 2 / 2) * radius * 1.75
+            center = (column + row % 2 / 2) * radius * 1.75
             size = radius * random.uniform(0.95, 1.12)
-            distance = np.hypot(y - middle - radius, x - centre) / size
+            distance = np.hypot(y - middle - radius, x - center) / size
             inside = smoothstep(0.012, -0.012, distance - 1)[..., None]
             order = [1, 5, 0, 5, 2, 5, 3] if random.uniform() < 0.92 else [6, 5, 6, 5, 6, 5, 6]
             if random.uniform() < 0.3:
@@ -200,12 +200,12 @@ def dots(random: Random) -> Array:
     for radius, count in ((6.5, 3500), (4.5, 7500), (3.2, 5000)):
         for row, column in random.uniform(-4, SIDE + 4, (count, 2)):
             wanted = scene[tuple(np.clip([int(row), int(column)], 0, SIDE - 1))] + random.normal(0, 0.16, 3)
-            colour = pure[np.square(pure - wanted).sum(1).argmin()]
+            color = pure[np.square(pure - wanted).sum(1).argmin()]
             size = radius * random.uniform(0.75, 1.1)
             window, dy, dx = around(row, column, size + 1)
             cover = 0.92 * smoothstep(size + 0.6, size - 0.6, np.hypot(dy, dx))[..., None]
             shade = 1 - 0.02 * (dy + dx)[..., None]
-            canvas[window] += cover * (colour * shade - canvas[window])
+            canvas[window] += cover * (color * shade - canvas[window])
     return np.clip(canvas, 0, 1)
 
 
@@ -244,14 +244,14 @@ def marble(random: Random) -> Array:
     inks = palette("f4e4c1 14405c c8432d e9a23b 1a1a2e 2d6a6a 7a1f2b f4e4c1 e9a23b 14405c")
     canvas, open_water = np.tile(inks[4], (*y.shape, 1)), np.ones(y.shape, bool)
     for drop in range(230):
-        centre_y, centre_x, radius = *random.uniform(-60, SIDE + 60, 2), random.gamma(5, 5.0)
-        dy, dx = y - centre_y, x - centre_x
+        center_y, center_x, radius = *random.uniform(-60, SIDE + 60, 2), random.gamma(5, 5.0)
+        dy, dx = y - center_y, x - center_x
         squared = np.maximum(dy**2 + dx**2, 1e-9)
         hit = open_water & (squared < radius**2)
         canvas[hit] = inks[drop % len(inks)] * random.uniform(0.9, 1.06)
         open_water &= ~hit
         before = np.sqrt(np.maximum(1 - radius**2 / squared, 0))
-        y, x = centre_y + dy * before, centre_x + dx * before
+        y, x = center_y + dy * before, center_x + dx * before
     canvas = canvas.reshape(SIDE, 2, SIDE, 2, 3).mean((1, 3))
     return np.clip(canvas * (1 + 0.025 * noise(random, 1.5) + 0.03 * noise(random, 30))[..., None], 0, 1)
 

@@ -24,7 +24,7 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from vizlib import images, models
-from vizlib.synthesis.fast_style import StyleNet, load, stylise
+from vizlib.synthesis.fast_style import StyleNet, load, stylize
 from vizlib.synthesis.style_training import Draw, Judge, TrainingKnobs, crops, judge, train
 
 DATA = Path(__file__).resolve().parent.parent / "data"
@@ -101,8 +101,8 @@ def training(args: argparse.Namespace) -> Iterator[tuple[StyleNet, list[dict]]]:
     sources = style_names(args.styles)
     styles = [images.resize(images.load(source), args.style_size) for source in sources.values()]
     net = StyleNet(list(sources), args.width, args.blocks, "batch" if args.batch_norm else "instance")
-    optimiser = torch.optim.Adam(net.parameters(), args.lr)
-    parts, done, curve = {"net": net, "optimiser": optimiser}, 0, []
+    optimizer = torch.optim.Adam(net.parameters(), args.lr)
+    parts, done, curve = {"net": net, "optimizer": optimizer}, 0, []
     args.run.mkdir(parents=True, exist_ok=True)
     checkpoint = args.run / "checkpoint.pt"
     if checkpoint.exists():
@@ -117,7 +117,7 @@ def training(args: argparse.Namespace) -> Iterator[tuple[StyleNet, list[dict]]]:
     knobs = TrainingKnobs(args.steps, args.content_weight, args.style_weight, args.tv, bf16=not args.fp32)
     knobs.learning_rate = learning_rate(done + 1, args.steps, args.lr)
     draw, sums, begun = draw_for(args, Photos(args.photos, args.size), len(styles)), {}, time.time()
-    for step in train(net, judges(args, styles), draw, knobs, None, optimiser, done):
+    for step in train(net, judges(args, styles), draw, knobs, None, optimizer, done):
         knobs.learning_rate = learning_rate(step.iteration + 1, args.steps, args.lr)
         sums = {name: sums.get(name, 0) + value for name, value in step.losses.items()}
         if step.iteration % args.every and step.iteration < args.steps:
@@ -140,7 +140,7 @@ def sheet(net: StyleNet, path: Path) -> None:
     """Three photos in every style, to look at."""
     photos = [images.prepare(images.load(name), 256) for name in LOOK_AT]
     net.eval()
-    rows = [stylise(net, photo, style) for style in net.styles for photo in photos]
+    rows = [stylize(net, photo, style) for style in net.styles for photo in photos]
     images.save(make_grid(torch.cat(rows), nrow=len(photos))[None], path)
 
 
@@ -158,7 +158,7 @@ def scores(net: StyleNet, args: argparse.Namespace) -> dict[str, dict[str, float
     for name, source in style_names(args.styles).items():
         looks = judges(args, [images.resize(images.load(source), args.style_size)])
         one = torch.ones(len(photos), 1)
-        for what, pictures in (("net", stylise(net, photos, name)), ("photo", photos)):
+        for what, pictures in (("net", stylize(net, photos, name)), ("photo", photos)):
             content, style = torch.tensor([look.losses(pictures, photos, one) for look in looks]).mean(0).tolist()
             row = {f"{what}_content": round(content, 4), f"{what}_style": round(style, 4)}
             found[name] = found.get(name, {}) | row

@@ -25,9 +25,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from vizlib import images, models
-from vizlib.miniresnet import MiniResNet
-from vizlib.minivgg import MiniVGG
-from vizlib.network import Network
+from vizlib.models import Network
+from vizlib.models.miniresnet import MiniResNet
+from vizlib.models.minivgg import MiniVGG
 
 MEAN, STD = (0.480, 0.448, 0.398), (0.277, 0.269, 0.282)  # of the training images, per RGB channel in [0, 1]
 DATA = Path(__file__).resolve().parent.parent / "data"
@@ -77,14 +77,14 @@ def augment(images: Tensor, side: int, smallest_area: float, generator: torch.Ge
     grid = F.affine_grid(theta, [n, 3, side, side], align_corners=False)
     x = F.grid_sample(images.float() / 255, grid, padding_mode="reflection", align_corners=False)
 
-    grey = x.mean(1, keepdim=True)
-    x = grey + (x - grey) * uniform(0.7, 1.3, 1, 1, 1)
+    gray = x.mean(1, keepdim=True)
+    x = gray + (x - gray) * uniform(0.7, 1.3, 1, 1, 1)
     mean = x.mean((1, 2, 3), keepdim=True)
     x = (mean + (x - mean) * uniform(0.7, 1.3, 1, 1, 1)) * uniform(0.7, 1.3, 1, 1, 1)
-    return normalise(x.clamp(0, 1))
+    return normalize(x.clamp(0, 1))
 
 
-def normalise(images: Tensor) -> Tensor:
+def normalize(images: Tensor) -> Tensor:
     mean, std = (torch.tensor(v, device=images.device)[:, None, None] for v in (MEAN, STD))
     return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
 
@@ -109,7 +109,7 @@ def one_cycle(step: int, steps: int, peak: float) -> float:
 def accuracy(model: nn.Module, images: Tensor, labels: Tensor, device: str) -> tuple[float, float]:
     """Top-1 and top-5 of a bare model on uint8 images."""
     model.eval()
-    logits = torch.cat([model(normalise(b.to(device).float() / 255)).float().cpu() for b in images.split(100)])
+    logits = torch.cat([model(normalize(b.to(device).float() / 255)).float().cpu() for b in images.split(100)])
     return top_k(logits, labels)
 
 

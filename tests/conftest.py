@@ -11,7 +11,8 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from vizlib import galleries, images
+from vizlib import images
+from vizlib.images import galleries
 
 TINY_IMAGENET = Path(__file__).parents[2] / "shared" / "datasets" / "tiny-imagenet-200.zip"
 

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from vizlib import galleries, images, models, plot
-from vizlib.network import Network
+from vizlib import images, models, plot
+from vizlib.images import galleries
+from vizlib.models import Network
 from vizlib.synthesis import adversarial, robustness
 from vizlib.synthesis.adversarial import NORMS, AttackKnobs, add, attack, direction, fgsm, fooling, pgd, project, size
 

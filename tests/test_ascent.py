@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from vizlib import losses, models
+from vizlib import models
 from vizlib.hooks import read
-from vizlib.network import Network
-from vizlib.optimize import Diverged
+from vizlib.models import Network
+from vizlib.optimize import Diverged, objectives
 from vizlib.synthesis import ascent
 from vizlib.synthesis.ascent import AscentKnobs, ascend, blank
 
@@ -21,7 +21,7 @@ def net() -> Network:
 
 
 def test_the_score_rises_and_the_network_agrees(net):
-    steps = list(ascend(net, losses.channel("fc8", 1), blank(net), AscentKnobs(steps=12, learning_rate=0.02)))
+    steps = list(ascend(net, objectives.channel("fc8", 1), blank(net), AscentKnobs(steps=12, learning_rate=0.02)))
     scores = [-step.losses["activation"] for step in steps]
     assert scores[-1] > scores[0] + 10 and net.predict(steps[-1].image, 1)[0][0].index == 1
     assert steps[-1].image.shape == (1, 3, 64, 64) and 0 <= steps[-1].image.min() <= steps[-1].image.max() <= 1
@@ -29,9 +29,9 @@ def test_the_score_rises_and_the_network_agrees(net):
 
 def test_several_channels_at_once_are_each_on_its_own(net):
     chosen = torch.tensor([3, 8])
-    *_, both = ascend(net, losses.channel("relu4", chosen), blank(net, 2, contrast=0.05), AscentKnobs(steps=6))
+    *_, both = ascend(net, objectives.channel("relu4", chosen), blank(net, 2, contrast=0.05), AscentKnobs(steps=6))
     start = blank(net, 2, contrast=0.05).image().detach()
-    gain = losses.channel("relu4", chosen).score
+    gain = objectives.channel("relu4", chosen).score
 
     before, after = (gain(read(net, image, ["relu4"])) for image in (start, both.image))
     assert (after > before).all()
@@ -41,21 +41,21 @@ def test_several_channels_at_once_are_each_on_its_own(net):
 def test_every_preset_reaches_its_class(net, preset):
     knobs = replace(ascent.PRESETS[preset], steps=25)
     picture = blank(net, fourier="Fourier" in preset)
-    *_, last = ascend(net, losses.channel("fc8", 20), picture, knobs)
+    *_, last = ascend(net, objectives.channel("fc8", 20), picture, knobs)
     assert net(last.image).softmax(1)[0, 20] > 0.9
 
 
 def test_the_same_seed_gives_the_same_image_twice(net):
     def run(seed: int) -> torch.Tensor:
         knobs = AscentKnobs(steps=4, jitter=4, scale=0.1, rotate=5)
-        return list(ascend(net, losses.channel("fc8", 1), blank(net, fourier=True), knobs, seed))[-1].image
+        return list(ascend(net, objectives.channel("fc8", 1), blank(net, fourier=True), knobs, seed))[-1].image
 
     assert torch.equal(run(0), run(0)) and not torch.equal(run(0), run(1))
 
 
 def test_knobs_turned_while_it_runs_act_on_the_next_step(net):
     knobs = AscentKnobs(steps=6)
-    run = ascend(net, losses.channel("fc8", 1), blank(net), knobs)
+    run = ascend(net, objectives.channel("fc8", 1), blank(net), knobs)
     assert set(next(run).losses) == {"activation"}
     knobs.l2 = 10
     knobs.total_variation = 1
@@ -85,7 +85,7 @@ def test_a_dead_neuron_wakes_up_during_the_warm_up():
     module = nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2))
     nn.init.constant_(module[0].bias, -0.3)
     net = models.wrap(module, (0.5,) * 3, (0.25,) * 3, input_size=16)
-    objective = losses.channel("1", 0)
+    objective = objectives.channel("1", 0)
 
     def end(warm_up: int) -> float:
         *_, last = ascend(net, objective, blank(net), AscentKnobs(steps=12, warm_up=warm_up))
@@ -96,7 +96,7 @@ def test_a_dead_neuron_wakes_up_during_the_warm_up():
 
 def test_the_network_is_left_as_it_was_even_when_stopped_in_the_middle(net):
     before = copy.deepcopy(net.state_dict())
-    run = ascend(net, losses.channel("relu6", 3), blank(net), AscentKnobs(steps=9, jitter=2))
+    run = ascend(net, objectives.channel("relu6", 3), blank(net), AscentKnobs(steps=9, jitter=2))
     next(run)
     run.close()
     assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
@@ -107,11 +107,11 @@ def test_the_network_is_left_as_it_was_even_when_stopped_in_the_middle(net):
 @pytest.mark.parametrize(
     ("objective", "side", "error", "message"),
     [
-        (losses.channel("relu9", 1), 64, LookupError, "layer 'relu9' is not in minivgg"),
-        (losses.channel("relu5", 256), 64, ValueError, "channel 256 is not in layer 'relu5'"),
-        (losses.channel("fc8", 1), 32, ValueError, "at least 64 pixels a side, got 32x32"),
-        (losses.neuron("relu5", 1, 99, 0), 64, ValueError, r"cell \(99, 0\) is outside"),
-        (losses.neuron("fc8", 1, 1, 0), 64, ValueError, r"cell \(1, 0\) is outside the 1x1 map"),
+        (objectives.channel("relu9", 1), 64, LookupError, "layer 'relu9' is not in minivgg"),
+        (objectives.channel("relu5", 256), 64, ValueError, "channel 256 is not in layer 'relu5'"),
+        (objectives.channel("fc8", 1), 32, ValueError, "at least 64 pixels a side, got 32x32"),
+        (objectives.neuron("relu5", 1, 99, 0), 64, ValueError, r"cell \(99, 0\) is outside"),
+        (objectives.neuron("fc8", 1, 1, 0), 64, ValueError, r"cell \(1, 0\) is outside the 1x1 map"),
     ],
 )
 def test_mistakes_are_named_at_the_first_step(net, objective, side, error, message):
@@ -123,7 +123,7 @@ def test_a_network_that_gives_nan_ends_it_clearly(net):
     broken = models.load("minivgg", device="cpu")
     broken.module.fc8.bias.data[:] = torch.nan
     with pytest.raises(Diverged, match="no longer finite at step 1"):
-        next(ascend(broken, losses.channel("fc8", 1), blank(broken), AscentKnobs()))
+        next(ascend(broken, objectives.channel("fc8", 1), blank(broken), AscentKnobs()))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_knobs_out_of_range_are_named_and_the_picture_stays(net, knobs, message)
     picture = blank(net, contrast=0.1)
     before = picture.image().detach().clone()
     with pytest.raises(ValueError, match=message):
-        next(ascend(net, losses.channel("fc8", 1), picture, AscentKnobs(**knobs)))
+        next(ascend(net, objectives.channel("fc8", 1), picture, AscentKnobs(**knobs)))
     assert torch.equal(picture.image(), before)
 
 

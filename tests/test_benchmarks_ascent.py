@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks import ascent as benchmark
-from vizlib import live, models
+from vizlib import models
+from vizlib.widgets import live
 
 
 def test_it_times_every_contender(capsys, monkeypatch):

@@ -20,8 +20,8 @@ def test_the_digits_are_images_with_two_balanced_labels():
 
 def test_the_strokes_are_the_bright_pixels_and_never_under_the_tag():
     train, _ = biases.digits()
-    grey = train.images.mean(1)
-    assert grey[train.strokes].mean() > grey[~train.strokes].mean() + 0.3
+    gray = train.images.mean(1)
+    assert gray[train.strokes].mean() > gray[~train.strokes].mean() + 0.3
     assert 0.1 < train.strokes.float().mean() < 0.4
     assert not (train.strokes & biases.TAG).any()
 

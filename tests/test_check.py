@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vizlib import check
+from vizlib.widgets import check
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 
 from vizlib import images, models
 from vizlib.hooks import read
-from vizlib.network import Network
+from vizlib.models import Network
 from vizlib.synthesis import deepdream
 from vizlib.synthesis.deepdream import DreamKnobs, dream
 
@@ -61,7 +61,7 @@ def test_a_normalised_step_is_as_long_as_it_says_and_goes_up_the_gradient(net, p
 
 
 def test_a_plain_step_is_the_gradient_times_the_rate(net, photo):
-    knobs = DreamKnobs(layer="conv4", octaves=1, jitter=0, smoothing=0, normalise=False, learning_rate=0.5, reach=1)
+    knobs = DreamKnobs(layer="conv4", octaves=1, jitter=0, smoothing=0, normalize=False, learning_rate=0.5, reach=1)
     image = (0.5 + 0.2 * (photo - 0.5)).requires_grad_()
     (gradient,) = torch.autograd.grad(read(net, image, ["conv4"], grad=True)["conv4"].square().mean() / 2, image)
     moved = next(dream(net, image.detach(), knobs)).image - image.detach()

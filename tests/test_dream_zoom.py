@@ -7,7 +7,7 @@ from PIL import Image
 from scipy.ndimage import affine_transform
 
 from vizlib import images, models
-from vizlib.network import Network
+from vizlib.models import Network
 from vizlib.synthesis import deepdream, dream_zoom
 from vizlib.synthesis.dream_zoom import ZoomKnobs
 
@@ -58,8 +58,8 @@ def test_knobs_turned_in_flight_act_on_the_next_frame(net, photo):
 def test_closer_is_scipys_affine_transform_about_the_middle(photo):
     ours = dream_zoom.closer(photo, 1.25)[0, 0].numpy()
     height, width = ours.shape
-    centre = np.array([(height - 1) / 2, (width - 1) / 2])
-    expected = affine_transform(photo[0, 0].numpy(), np.eye(2) / 1.25, centre - centre / 1.25, order=1, mode="nearest")
+    center = np.array([(height - 1) / 2, (width - 1) / 2])
+    expected = affine_transform(photo[0, 0].numpy(), np.eye(2) / 1.25, center - center / 1.25, order=1, mode="nearest")
     np.testing.assert_allclose(ours, expected, atol=1e-4)
     assert torch.allclose(dream_zoom.closer(photo, 1.0), photo, atol=1e-5)
 

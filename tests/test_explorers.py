@@ -10,9 +10,10 @@ import ipywidgets
 import pytest
 from matplotlib.figure import Figure
 
-from vizlib import explorers, models, plot, widgets
+from vizlib import models, plot, widgets
 from vizlib.analysis import activations
-from vizlib.explorers import Explorer, Progress
+from vizlib.widgets import explorer as explorers
+from vizlib.widgets.explorer import Explorer, Progress
 
 
 @pytest.fixture(scope="module")

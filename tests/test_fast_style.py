@@ -12,7 +12,7 @@ from torch import nn
 from vizlib import assets, images, models
 from vizlib.optimize import Diverged
 from vizlib.synthesis import fast_style
-from vizlib.synthesis.fast_style import StyleNet, StyleNorm, stylise
+from vizlib.synthesis.fast_style import StyleNet, StyleNorm, stylize
 from vizlib.synthesis.style_training import Judge, TrainingKnobs, crops, judge, train
 
 
@@ -108,18 +108,18 @@ def test_an_unknown_normalisation_is_named():
 @settings(max_examples=25, deadline=None)
 @given(height=st.integers(1, 70), width=st.integers(1, 70), n=st.integers(1, 2))
 def test_the_picture_has_the_photos_size_whatever_that_is(tiny, height, width, n):
-    picture = stylise(tiny, noise(n, 3, height, width))
+    picture = stylize(tiny, noise(n, 3, height, width))
     assert picture.shape == (n, 3, height, width)
     images.check(picture)
 
 
 def test_an_image_one_pixel_high_is_padded_and_cut_again(tiny):
-    assert stylise(tiny, noise(1, 3, 1, 300)).shape == (1, 3, 1, 300)
+    assert stylize(tiny, noise(1, 3, 1, 300)).shape == (1, 3, 1, 300)
 
 
 def test_images_of_a_batch_do_not_see_each_other(tiny):
     two = noise(2, 3, 40, 32)
-    torch.testing.assert_close(stylise(tiny, two)[1:], stylise(tiny, two[1:]), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(stylize(tiny, two)[1:], stylize(tiny, two[1:]), atol=1e-5, rtol=1e-4)
 
 
 def test_each_image_of_a_batch_may_have_its_own_style(tiny):
@@ -128,25 +128,25 @@ def test_each_image_of_a_batch_may_have_its_own_style(tiny):
         nn.init.normal_(parameter, std=0.3)
     with torch.no_grad():
         both = trained(photo.expand(2, -1, -1, -1), torch.eye(3)[[2, 1]])
-    torch.testing.assert_close(both[:1], stylise(trained, photo, "glass"), atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(both[1:], stylise(trained, photo, "ink"), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(both[:1], stylize(trained, photo, "glass"), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(both[1:], stylize(trained, photo, "ink"), atol=1e-5, rtol=1e-4)
     assert (both[0] - both[1]).abs().max() > 0.01
 
 
 def test_a_photo_of_many_pixels_is_reduced_and_keeps_its_shape(tiny):
-    picture = stylise(tiny, noise(1, 3, 300, 600), max_pixels=20_000)
+    picture = stylize(tiny, noise(1, 3, 300, 600), max_pixels=20_000)
     assert picture.shape == (1, 3, 100, 200)
 
 
 @pytest.mark.parametrize("photo", [torch.rand(3, 32, 32), torch.rand(1, 1, 32, 32), 255 * torch.rand(1, 3, 8, 8)])
 def test_what_is_no_image_is_refused(tiny, photo):
     with pytest.raises(images.ImageError, match="photo has"):
-        stylise(tiny, photo)
+        stylize(tiny, photo)
 
 
 def test_an_empty_image_is_refused(tiny):
     with pytest.raises(images.ImageError, match="no pixels"):
-        stylise(tiny, torch.rand(1, 3, 0, 32))
+        stylize(tiny, torch.rand(1, 3, 0, 32))
 
 
 # --- blends ---------------------------------------------------------------------------------------------------------
@@ -169,12 +169,12 @@ def test_shares_are_brought_to_a_sum_of_one(tiny):
 )
 def test_shares_that_make_no_blend_are_refused(tiny, shares, error, message):
     with pytest.raises(error, match=message):
-        stylise(tiny, torch.rand(1, 3, 32, 32), shares)
+        stylize(tiny, torch.rand(1, 3, 32, 32), shares)
 
 
 def test_an_unknown_style_is_refused_with_the_nearest(tiny):
     with pytest.raises(LookupError, match="did you mean 'ink'"):
-        stylise(tiny, torch.rand(1, 3, 32, 32), "inkk")
+        stylize(tiny, torch.rand(1, 3, 32, 32), "inkk")
 
 
 # --- training -------------------------------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ def test_training_lowers_the_loss_and_changes_no_judge(net, look):
     totals = [sum(step.losses.values()) for step in steps]
     assert [step.iteration for step in steps] == list(range(1, 17))
     assert max(totals[-3:]) < 0.8 * min(totals[:3])
-    torch.testing.assert_close(steps[-1].image, stylise(student, photo))
+    torch.testing.assert_close(steps[-1].image, stylize(student, photo))
     assert not steps[-1].image.requires_grad and not student.training
     assert all(a.equal(b) for a, b in zip(before, net.parameters(), strict=True))
     assert all(parameter.grad is None for parameter in net.parameters())
@@ -272,7 +272,7 @@ def test_a_frozen_net_says_that_it_is():
 
 
 def test_what_was_painted_may_go_on_into_other_techniques(tiny, photo):
-    picture = stylise(tiny, photo)
+    picture = stylize(tiny, photo)
     weight = torch.ones(3, 1, 1, requires_grad=True)
     (picture * weight).sum().backward()
     assert weight.grad is not None and not picture.is_inference()
@@ -313,7 +313,7 @@ def test_one_net_has_one_style_and_the_other_at_least_six(bundled):
 
 def test_bundled_styles_are_unlike_each_other_and_keep_the_photo(bundled):
     photo = images.prepare(images.load("china"), 128)
-    pictures = [stylise(bundled, photo, style) for style in bundled.styles]
+    pictures = [stylize(bundled, photo, style) for style in bundled.styles]
     for picture, other in pairwise(pictures):
         assert (picture - other).abs().mean() > 0.05
     for picture in pictures:
@@ -324,7 +324,7 @@ def test_bundled_styles_are_unlike_each_other_and_keep_the_photo(bundled):
 def test_a_blend_lies_between_its_styles(bundled):
     photo = images.prepare(images.load("china"), 128)
     a, b = bundled.styles[:2]
-    path = [stylise(bundled, photo, {a: 1 - t, b: t}) for t in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    path = [stylize(bundled, photo, {a: 1 - t, b: t}) for t in (0.0, 0.25, 0.5, 0.75, 1.0)]
     away = [(picture - path[0]).square().mean().item() for picture in path]
     assert all(near < far for near, far in pairwise(away))
 

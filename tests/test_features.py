@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from vizlib import features, galleries, hooks, models
-from vizlib.features import BATCH, extracting, last_layer
-from vizlib.network import Network
+from vizlib import hooks, models
+from vizlib.analysis import features
+from vizlib.analysis.features import BATCH, extracting
+from vizlib.images import galleries
+from vizlib.models import Network, stages
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -63,7 +65,7 @@ def test_threads_change_nothing(net, gallery, workers):
     ],
 )
 def test_the_last_layer_is_what_the_classifier_takes(name, layer):
-    assert last_layer(models.load(name, weights="untrained", device="cpu")) == layer
+    assert stages.last_layer(models.load(name, weights="untrained", device="cpu")) == layer
 
 
 def test_it_is_computed_once_and_again_when_anything_matters(net, gallery, counter):

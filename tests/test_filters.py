@@ -94,7 +94,7 @@ def test_training_concentrates_energy(net):
 def test_best_matches_are_found_by_brute_force(net):
     images = torch.rand(2, 3, 21, 17, generator=torch.Generator().manual_seed(0))
     found = filters.best_matches(net, images, k=2, stride=1)
-    weights, inputs = filters.filters(net)[5].flatten(), net.normalise(images)
+    weights, inputs = filters.filters(net)[5].flatten(), net.normalize(images)
     best = []
     for n in range(2):
         for i in range(21 - 6):

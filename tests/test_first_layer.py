@@ -5,8 +5,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vizlib import first_layer, hooks, models
-from vizlib.first_layer import QuickPixelGradients, worth_it
+from vizlib import hooks, models
+from vizlib.models import first_layer
+from vizlib.models.first_layer import QuickPixelGradients, worth_it
 
 
 @pytest.fixture
@@ -33,10 +34,10 @@ def test_a_networks_gradient_is_what_it_would_be_without(name, stride, caught):
     images = torch.rand(2, 3, 97, 80, generator=torch.Generator().manual_seed(0))
     quick = at_pixels(net, images)
     assert caught == [stride]
-    plain = at_pixels(lambda images: net.module(net.normalise(images)), images)
+    plain = at_pixels(lambda images: net.module(net.normalize(images)), images)
     assert caught == [stride] and plain.any() and (quick - plain).norm() < 1e-5 * plain.norm()
     with torch.no_grad():
-        assert torch.equal(net(images), net.module(net.normalise(images)))
+        assert torch.equal(net(images), net.module(net.normalize(images)))
 
 
 def test_it_works_with_bfloat16_relu_rules_and_activations_of_the_layer_itself(caught):

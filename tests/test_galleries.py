@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision.datasets import CIFAR10, Imagenette
 
-from vizlib import assets, galleries, images
-from vizlib.galleries import Gallery
+from vizlib import assets, images
+from vizlib.images import galleries
+from vizlib.images.galleries import Gallery
 
 pytestmark = pytest.mark.usefixtures("cache")
 
 
-def photo(path: Path, colour: str = "red", size: tuple[int, int] = (40, 30)) -> Path:
+def photo(path: Path, color: str = "red", size: tuple[int, int] = (40, 30)) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path)
+    Image.new("RGB", size, color).save(path)
     return path
 
 
@@ -227,15 +228,15 @@ def archive(files: dict[str, bytes]) -> tuple[bytes, str]:
     return buffer.getvalue(), hashlib.md5(buffer.getvalue()).hexdigest()
 
 
-def jpeg(colour: str) -> bytes:
+def jpeg(color: str) -> bytes:
     file = io.BytesIO()
-    Image.new("RGB", (20, 16), colour).save(file, "jpeg")
+    Image.new("RGB", (20, 16), color).save(file, "jpeg")
     return file.getvalue()
 
 
 def test_imagenette_is_downloaded_once_and_whole(server, monkeypatch):
     folders = (("n01440764", "red"), ("n03888257", "blue"))
-    files = {f"imagenette2-160/val/{wnid}/{i}.jpeg": jpeg(colour) for wnid, colour in folders for i in range(2)}
+    files = {f"imagenette2-160/val/{wnid}/{i}.jpeg": jpeg(color) for wnid, color in folders for i in range(2)}
     body, md5 = archive(files)
     url = server.serve("/imagenette2-160.tgz", body)
     monkeypatch.setitem(Imagenette._ARCHIVES, "160px", (url, md5))

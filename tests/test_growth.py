@@ -251,10 +251,10 @@ def test_copied_share():
 
 def test_patch_distance_against_one_that_is_known():
     """Two plain pictures: a projection of a patch is its colour times the sum of the direction."""
-    grey, white = torch.full((1, 3, 20, 20), 0.5), torch.ones(1, 3, 20, 20)
+    gray, white = torch.full((1, 3, 20, 20), 0.5), torch.ones(1, 3, 20, 20)
     directions = torch.randn(256, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     sums = directions.flatten(1).sum(1) / directions.flatten(1).norm(dim=1)
-    assert pieces.patch_distance(grey, white) == pytest.approx(0.5 * sums.square().mean().sqrt().item(), rel=1e-4)
+    assert pieces.patch_distance(gray, white) == pytest.approx(0.5 * sums.square().mean().sqrt().item(), rel=1e-4)
 
 
 def test_patch_distance_forgets_positions(sample):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vizlib import hooks, images, models, plot
 from vizlib.analysis import guided
-from vizlib.receptive_field import receptive_field
+from vizlib.analysis.receptive_field import receptive_field
 
 RULES = list(hooks.RELU_RULES)
 
@@ -200,19 +200,19 @@ def test_around_grey_keeps_signs_and_scales_each_picture_by_itself():
     gradient = torch.zeros(3, 3, 4, 4)
     gradient[0, 0, 1, 2], gradient[0, 2, 3, 3] = 2.0, -1.0
     gradient[1] = 1000 * gradient[0]
-    pictures = plot.around_grey(gradient, quantile=1)
+    pictures = plot.around_gray(gradient, quantile=1)
     assert pictures[0, 0, 1, 2] == 1 and pictures[0, 2, 3, 3] == 0.25 and pictures[0, 1, 0, 0] == 0.5
     torch.testing.assert_close(pictures[1], pictures[0])
     assert (pictures[2] == 0.5).all()
     for bad in ({"quantile": 0}, {"gradients": gradient[0]}):
         with pytest.raises(ValueError, match=r"expected gradients \(N, 3, H, W\) and a quantile in \(0, 1\]"):
-            plot.around_grey(**{"gradients": gradient, **bad})
+            plot.around_gray(**{"gradients": gradient, **bad})
 
 
 def test_an_outlier_does_not_make_the_picture_grey():
     gradient = torch.linspace(-1, 1, 3 * 50 * 50).view(1, 3, 50, 50)
     gradient[0, 0, 0, 0] = 1e6
-    assert plot.around_grey(gradient).std() > 0.2
+    assert plot.around_gray(gradient).std() > 0.2
 
 
 def test_gradients_stand_beside_their_image_with_the_receptive_field_framed_and_enlarged():
@@ -222,7 +222,7 @@ def test_gradients_stand_beside_their_image_with_the_receptive_field_framed_and_
     assert [axes.get_title() for axes in figure.axes] == ["the image", "plain", "guided", "", "", ""]
     shown = [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
     np.testing.assert_allclose(shown[0], image[0].permute(1, 2, 0))
-    np.testing.assert_allclose(shown[1], plot.around_grey(gradient)[0].permute(1, 2, 0))
+    np.testing.assert_allclose(shown[1], plot.around_gray(gradient)[0].permute(1, 2, 0))
     for whole, close, axes in zip(shown[:3], shown[3:], figure.axes[:3], strict=True):
         assert np.array_equal(close, whole[1:4, 2:7])
         assert axes.patches[0].get_bbox().bounds == (1.5, 0.5, 5, 3)
@@ -237,10 +237,10 @@ def test_small_signed_grids_show_every_number():
 
 def test_large_signed_grids_are_colours_around_zero():
     figure = plot.signed_grids({"map": torch.linspace(-1, 3, 81).view(9, 9)})
-    axes, colour_bar = figure.axes
+    axes, color_bar = figure.axes
     assert not axes.texts
     assert axes.images[0].get_clim() == (-3, 3)
-    assert [label.get_text() for label in colour_bar.get_xticklabels()] == ["-3", "0", "3"]
+    assert [label.get_text() for label in color_bar.get_xticklabels()] == ["-3", "0", "3"]
 
 
 def test_patches_stand_above_what_belongs_to_them():

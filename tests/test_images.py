@@ -23,7 +23,7 @@ from PIL import Image
 
 from vizlib import assets, images
 from vizlib.images import ImageError
-from vizlib.pictures import TEXTURES
+from vizlib.images.catalog import TEXTURES
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (12, 17, 3), dtype=np.uint8)
@@ -172,35 +172,35 @@ def test_a_photo_whose_package_lost_it(monkeypatch):
 def palette_with_a_hole() -> tuple[bytes, np.ndarray]:
     """A GIF-like PNG whose palette entry 0 is transparent, and what it should look like on white."""
     indices = RNG.integers(0, 4, (12, 17), dtype=np.uint8)
-    colours = np.array([[9, 9, 9], [255, 0, 0], [0, 255, 0], [0, 0, 255]], dtype=np.uint8)
+    colors = np.array([[9, 9, 9], [255, 0, 0], [0, 255, 0], [0, 0, 255]], dtype=np.uint8)
     picture = Image.fromarray(indices)
-    picture.putpalette(colours.tobytes())
-    colours[0] = 255
-    return encoded(picture, transparency=0), colours[indices] / 255
+    picture.putpalette(colors.tobytes())
+    colors[0] = 255
+    return encoded(picture, transparency=0), colors[indices] / 255
 
 
-def grey(array: np.ndarray) -> np.ndarray:
+def gray(array: np.ndarray) -> np.ndarray:
     return np.repeat(array[..., None], 3, axis=2)
 
 
-GREY = RGB[..., 0]
+GRAY = RGB[..., 0]
 FILES = {
     "png": (encoded(RGB), RGB / 255),
     "bmp": (encoded(RGB, "BMP"), RGB / 255),
     "tiff": (encoded(RGB, "TIFF"), RGB / 255),
     "lossless webp": (encoded(RGB, "WEBP", lossless=True), RGB / 255),
-    "grey": (encoded(GREY), grey(GREY) / 255),
-    "1 bit": (encoded(Image.fromarray(GREY > 99)), grey(GREY > 99)),
+    "gray": (encoded(GRAY), gray(GRAY) / 255),
+    "1 bit": (encoded(Image.fromarray(GRAY > 99)), gray(GRAY > 99)),
     "rgba": (encoded(RGBA), on_white(RGBA / 255)),
     "grey with alpha": (
         encoded(Image.fromarray(RGBA[..., 2:])),
-        on_white(np.dstack([grey(RGB[..., 2]), RGBA[..., 3]]) / 255),
+        on_white(np.dstack([gray(RGB[..., 2]), RGBA[..., 3]]) / 255),
     ),
-    "palette": (encoded(Image.fromarray(GREY).convert("P")), grey(GREY) / 255),
+    "palette": (encoded(Image.fromarray(GRAY).convert("P")), gray(GRAY) / 255),
     "palette with a transparent entry": palette_with_a_hole(),
-    "16-bit grey": (encoded(DEEP), grey(DEEP) / 65535),
-    "16-bit grey tiff, big-endian": (None, grey(DEEP) / 65535),
-    "float tiff": (None, grey(UNIT[..., 0])),
+    "16-bit grey": (encoded(DEEP), gray(DEEP) / 65535),
+    "16-bit grey tiff, big-endian": (None, gray(DEEP) / 65535),
+    "float tiff": (None, gray(UNIT[..., 0])),
 }
 
 
@@ -231,7 +231,7 @@ def test_16_bit_colour_is_read_at_8_bits():
 
 
 def test_animations_give_their_first_frame():
-    frames = [Image.new("RGB", (6, 4), colour) for colour in ("red", "lime", "blue")]
+    frames = [Image.new("RGB", (6, 4), color) for color in ("red", "lime", "blue")]
     for format in ("GIF", "WEBP", "PNG", "TIFF"):
         content = encoded(frames[0], format, save_all=True, append_images=frames[1:], lossless=True)
         assert Image.open(io.BytesIO(content)).n_frames == 3
@@ -291,19 +291,19 @@ def test_a_pil_image_stays_as_it_was():
 
 def test_16_bit_grey_in_32_bits():
     """As older versions of PIL open a 16-bit PNG."""
-    assert_image(images.load(Image.fromarray(DEEP.astype(np.int32))), grey(DEEP) / 65535)
+    assert_image(images.load(Image.fromarray(DEEP.astype(np.int32))), gray(DEEP) / 65535)
 
 
 @pytest.mark.parametrize(
     ("array", "expected"),
     [
         (RGB, RGB / 255),
-        (GREY, grey(GREY) / 255),
-        (GREY[..., None], grey(GREY) / 255),
+        (GRAY, gray(GRAY) / 255),
+        (GRAY[..., None], gray(GRAY) / 255),
         (RGB[::-1, ::-2], RGB[::-1, ::-2] / 255),
-        (DEEP, grey(DEEP) / 65535),
-        (DEEP.astype(">u2"), grey(DEEP) / 65535),
-        (GREY > 99, grey(GREY > 99)),
+        (DEEP, gray(DEEP) / 65535),
+        (DEEP.astype(">u2"), gray(DEEP) / 65535),
+        (GRAY > 99, gray(GRAY > 99)),
         (UNIT, UNIT),
         (UNIT.astype(np.float32), UNIT),
         (UNIT.astype(np.float16), UNIT.astype(np.float16)),
@@ -312,7 +312,7 @@ def test_16_bit_grey_in_32_bits():
     ],
     ids=[
         "uint8",
-        "grey",
+        "gray",
         "one-channel",
         "strided",
         "uint16",
@@ -334,9 +334,9 @@ def test_arrays(array, expected):
     [
         (torch.from_numpy(RGB).permute(2, 0, 1), RGB / 255),
         (torch.from_numpy(RGB).permute(2, 0, 1)[None], RGB / 255),
-        (torch.from_numpy(GREY.copy()), grey(GREY) / 255),
-        (torch.from_numpy(GREY.copy())[None, None], grey(GREY) / 255),
-        (torch.from_numpy(DEEP), grey(DEEP) / 65535),
+        (torch.from_numpy(GRAY.copy()), gray(GRAY) / 255),
+        (torch.from_numpy(GRAY.copy())[None, None], gray(GRAY) / 255),
+        (torch.from_numpy(DEEP), gray(DEEP) / 65535),
         (torch.from_numpy(RGBA).permute(2, 0, 1), on_white(RGBA / 255)),
         (as_image(UNIT).requires_grad_(), UNIT),
         (as_image(UNIT).double(), as_image(UNIT)[0].permute(1, 2, 0).numpy()),
@@ -564,7 +564,7 @@ def test_jpeg_bytes():
 
 def test_a_png_of_few_colours_is_small_and_near():
     photo = images.resize(images.load("chelsea"), 96)
-    full, few = images.to_bytes(photo), images.to_bytes(photo, colours=256)
+    full, few = images.to_bytes(photo), images.to_bytes(photo, colors=256)
     assert len(few) < 0.6 * len(full)
     assert (images.load(few) - photo).abs().mean() < 0.02
 
@@ -601,8 +601,8 @@ def test_only_one_image_at_a_time(convert):
         ({"format": "gif"}, "format is 'gif', expected 'png' or 'jpeg'"),
         ({"format": "jpeg", "quality": 0}, "quality is 0, expected 1 to 95"),
         ({"format": "jpeg", "quality": 100}, "quality is 100, expected 1 to 95"),
-        ({"colours": 1}, "colours is 1, expected 2 to 256, or None"),
-        ({"colours": 257}, "colours is 257, expected 2 to 256, or None"),
+        ({"colors": 1}, "colours is 1, expected 2 to 256, or None"),
+        ({"colors": 257}, "colours is 257, expected 2 to 256, or None"),
     ],
 )
 def test_to_bytes_refuses(options, message):
@@ -671,7 +671,7 @@ def test_resize_agrees_with_pil(mode, filter, size):
 def test_resize_nearest_invents_no_colour():
     image = images.load(RGB)
     small = images.to_array(images.resize(image, (5, 6), "nearest")).reshape(-1, 3)
-    assert {tuple(colour) for colour in small} <= {tuple(colour) for colour in RGB.reshape(-1, 3)}
+    assert {tuple(color) for color in small} <= {tuple(color) for color in RGB.reshape(-1, 3)}
     assert_image(images.resize(image, (24, 34), "nearest"), RGB.repeat(2, 0).repeat(2, 1) / 255)
 
 

@@ -7,24 +7,24 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from vizlib import models
-from vizlib.incremental import Block, Reach, Unknown, blocks, clean_run, occlude, trace
-from vizlib.incremental.layers import Convolution
-from vizlib.incremental.patches import cut, put
-from vizlib.incremental.windows import Windows, common_size
+from vizlib.analysis.incremental import Block, Reach, Unknown, blocks, clean_run, occlude, trace
+from vizlib.analysis.incremental.layers import Convolution
+from vizlib.analysis.incremental.patches import cut, put
+from vizlib.analysis.incremental.windows import Windows, common_size
 
-COLOUR = torch.tensor([0.9, 0.1, 0.4])[None, :, None, None]
+COLOR = torch.tensor([0.9, 0.1, 0.4])[None, :, None, None]
 
 
 def difference(
     net: models.Network, image: Tensor, rows: list, columns: list, classes: list[int] | None = None
 ) -> float:
     """The largest difference between logits of incremental and of ordinary inference, over all rows and columns."""
-    fill = net.normalise(COLOUR.expand_as(image))
+    fill = net.normalize(COLOR.expand_as(image))
     worst, seen = 0.0, set()
     for cells, logits in occlude(clean_run(net, image, classes), fill, rows, columns):
         covered = image.repeat(len(cells), 1, 1, 1)
         for n, (i, j) in enumerate(cells):
-            covered[n, :, slice(*rows[i]), slice(*columns[j])] = COLOUR[0]
+            covered[n, :, slice(*rows[i]), slice(*columns[j])] = COLOR[0]
         with torch.inference_mode():
             expected = net(covered)
         worst = max(worst, (logits - (expected if classes is None else expected[:, classes])).abs().max().item())
@@ -155,7 +155,7 @@ FOLLOWED = {  # how many of its convolutions are followed, and how many it has
 
 def skeleton(name: str) -> nn.Module:
     """A network of the zoo without any weights, for tracing."""
-    if name in models.BUNDLED:
+    if name in models.zoo.BUNDLED:
         return models.load(name).module
     options = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
     with torch.device("meta"):
@@ -163,7 +163,7 @@ def skeleton(name: str) -> nn.Module:
 
 
 def test_the_table_below_has_every_network():
-    assert set(FOLLOWED) >= set(models.ZOO) and "minivgg" in FOLLOWED
+    assert set(FOLLOWED) >= set(models.zoo.ZOO) and "minivgg" in FOLLOWED
 
 
 @pytest.mark.parametrize("name", FOLLOWED)
@@ -258,7 +258,7 @@ def test_a_sum_of_maps_of_different_sizes_is_run_whole():
 def test_an_occluder_between_the_pixels_that_are_read_changes_nothing():
     net = wrapped(nn.Sequential(nn.Conv2d(3, 4, 1, 4), nn.AdaptiveAvgPool2d(1), nn.Flatten()))
     image = image_of(17, 17)
-    ((_, logits),) = occlude(clean_run(net, image), net.normalise(COLOUR.expand_as(image)), [(1, 3)], [(5, 7)])
+    ((_, logits),) = occlude(clean_run(net, image), net.normalize(COLOR.expand_as(image)), [(1, 3)], [(5, 7)])
     assert torch.allclose(logits, net(image), atol=1e-6)
 
 

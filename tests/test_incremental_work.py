@@ -5,7 +5,7 @@ import torch
 
 from vizlib import hooks, images, models
 from vizlib.analysis import occlusion
-from vizlib.incremental import clean_run, work
+from vizlib.analysis.incremental import clean_run, work
 
 NAMES = {"squeezenet1_0": ["pool1", "fire2", "fire9", "relu10"], "resnet18": ["layer1.0", "layer4.1"], "minivgg": []}
 

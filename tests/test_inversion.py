@@ -11,8 +11,8 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from vizlib import images, models
 from vizlib.hooks import read
-from vizlib.network import Network
-from vizlib.parametrise import Pixels
+from vizlib.models import Network
+from vizlib.optimize import Pixels
 from vizlib.synthesis import inversion
 from vizlib.synthesis.inversion import InversionKnobs, invert, noise
 
@@ -33,17 +33,17 @@ def last(net: Network, photo: torch.Tensor, knobs: InversionKnobs, **begin) -> t
 
 
 @pytest.mark.parametrize(
-    ("optimiser", "rate", "fourier"),
+    ("optimizer", "rate", "fourier"),
     [
         ("adam", 0.02, False),
         ("adam", 0.02, True),
         ("lbfgs", 1.0, False),
         ("lbfgs", 1.0, True),
-        ("normalised", 0.01, False),
+        ("normalized", 0.01, False),
     ],
 )
-def test_every_optimiser_and_start_brings_the_features_closer(net, photo, optimiser, rate, fourier):
-    knobs = InversionKnobs(layer="relu3", steps=15, optimiser=optimiser, learning_rate=rate, total_variation=0.5)
+def test_every_optimiser_and_start_brings_the_features_closer(net, photo, optimizer, rate, fourier):
+    knobs = InversionKnobs(layer="relu3", steps=15, optimizer=optimizer, learning_rate=rate, total_variation=0.5)
     begin = noise(net, photo, fourier=fourier).image().detach()
     found = last(net, photo, knobs, fourier=fourier)
     before, after = (inversion.feature_distance(net, image, photo, "relu3") for image in (begin, found))
@@ -102,7 +102,7 @@ def test_mirrored_features_are_matched(net, photo):
 
 
 def test_a_batch_inverts_the_same_features_from_different_noise(net, photo):
-    knobs = InversionKnobs(layer="relu2", steps=12, optimiser="adam", learning_rate=0.02)
+    knobs = InversionKnobs(layer="relu2", steps=12, optimizer="adam", learning_rate=0.02)
     four = last(net, photo, knobs, n=4, fourier=False)
     assert four.shape == (4, 3, 64, 64) and not torch.equal(four[0], four[1])
     first = Pixels(noise(net, photo, n=4, fourier=False).image()[:1].detach())
@@ -143,7 +143,7 @@ def test_it_works_on_other_networks_and_on_photos_that_are_not_square(arch):
         ({"layer": "relu9"}, LookupError, "layer 'relu9' is not in minivgg"),
         ({"total_variation": -1}, ValueError, "total_variation is -1, expected a number from 0 on"),
         ({"l2": -0.5}, ValueError, "l2 is -0.5, expected a number from 0 on"),
-        ({"optimiser": "sgd"}, ValueError, "optimiser 'sgd' is unknown"),
+        ({"optimizer": "sgd"}, ValueError, "optimiser 'sgd' is unknown"),
     ],
 )
 def test_wrong_knobs_are_named_at_the_first_step(net, photo, change, error, message):
@@ -185,14 +185,14 @@ def test_psnr_of_the_same_image_is_infinite(photo):
 
 
 def test_the_parts_add_up_and_compare_as_they_should(photo):
-    layout, detail, colour = inversion.split(photo)
+    layout, detail, color = inversion.split(photo)
     assert torch.allclose(layout + detail, images.luminance(photo)) and layout.shape == (1, 1, 64, 64)
-    assert images.luminance(colour).abs().max() < 1e-5, "colour holds no luminance"
+    assert images.luminance(color).abs().max() < 1e-5, "colour holds no luminance"
     whole = inversion.kept(photo, photo)
     assert min(whole) > 0.9999
-    grey = images.luminance(photo).expand(-1, 3, -1, -1)
-    without = inversion.kept(grey, photo)
-    assert without.layout > 0.999 and without.detail > 0.999 and abs(without.colour) < 0.01
+    gray = images.luminance(photo).expand(-1, 3, -1, -1)
+    without = inversion.kept(gray, photo)
+    assert without.layout > 0.999 and without.detail > 0.999 and abs(without.color) < 0.01
     assert abs(inversion.kept(inversion.blur(photo, 5.0), photo).layout) > 0.8
     assert inversion.kept(1 - photo, photo).layout < -0.999
 

@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from vizlib import assets, images, models
-from vizlib.lecture import SECTIONS, Section, html_map
+from vizlib.widgets.lecture import SECTIONS, Section, html_map
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDE = 96  # pixels of a thumbnail

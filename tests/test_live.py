@@ -12,8 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
-from vizlib import explorers, images, live
+from vizlib import images
 from vizlib.optimize import Step
+from vizlib.widgets import explorer as explorers
+from vizlib.widgets import live
 
 
 @dataclass
@@ -76,7 +78,7 @@ def test_the_picture_grows_and_the_curve_and_the_bar_with_it(shown):
     painter = Painter(Knobs(60))
 
     async def watch():
-        run = live.run(painter.start, painter.knobs, "grey")
+        run = live.run(painter.start, painter.knobs, "gray")
         await until(lambda: run.picture.value != b"")
         first = run.picture.value
         await until(lambda: run.picture.value != first)
@@ -88,14 +90,14 @@ def test_the_picture_grows_and_the_curve_and_the_bar_with_it(shown):
     asyncio.run(watch())
     last = Image.open(io.BytesIO(shown[-1].data))
     assert last.format == "PNG" and last.convert("RGB").getpixel((3, 3))[0] == round(255 * 60 / 400)
-    assert shown[-1].metadata == {"alt": "grey"} and shown[-1].width == 256 and painter.closed == 1
+    assert shown[-1].metadata == {"alt": "gray"} and shown[-1].width == 256 and painter.closed == 1
 
 
 def test_a_slider_acts_on_the_next_step(shown):
     painter, slider = Painter(Knobs()), ipywidgets.FloatSlider(value=1, min=0, max=9)
 
     async def watch():
-        run = live.run(painter.start, painter.knobs, "grey", speed=slider)
+        run = live.run(painter.start, painter.knobs, "gray", speed=slider)
         await until(lambda: run.step is not None)
         slider.value = 7
         at = len(painter.speeds)
@@ -111,7 +113,7 @@ def test_stop_pause_resume_and_reset(shown):
     painter = Painter(Knobs())
 
     async def watch():
-        run = live.run(painter.start, painter.knobs, "grey")
+        run = live.run(painter.start, painter.knobs, "gray")
         await until(lambda: run.step is not None and run.step.iteration > 5)
         run.buttons["Pause"].click()
         await until(lambda: run.state == "paused")
@@ -137,7 +139,7 @@ def test_a_run_that_has_ended_begins_again_by_reset_and_by_a_control_that_says_s
     painter, slider = Painter(Knobs(20)), ipywidgets.FloatSlider(value=1, min=0, max=9)
 
     async def watch():
-        run = live.run(painter.start, painter.knobs, "grey", anew=["speed"], speed=slider)
+        run = live.run(painter.start, painter.knobs, "gray", anew=["speed"], speed=slider)
         await run
         assert run.state == "done" and painter.started == 1
         run.buttons["Reset"].click()
@@ -155,21 +157,21 @@ def test_a_run_that_has_ended_begins_again_by_reset_and_by_a_control_that_says_s
 def test_a_control_that_begins_anew_must_be_there():
     painter = Painter(Knobs())
     with pytest.raises(ValueError, match="anew names 'photo', which is no control: there are speed"):
-        live.run(painter.start, painter.knobs, "grey", anew=["photo"], speed=ipywidgets.FloatSlider())
+        live.run(painter.start, painter.knobs, "gray", anew=["photo"], speed=ipywidgets.FloatSlider())
 
 
 def test_running_the_cell_again_replaces_the_run_and_others_wait_their_turn(shown):
     first, second, other = (Painter(Knobs()) for _ in range(3))
 
     async def watch():
-        old = live.run(first.start, first.knobs, "grey", key="a")
+        old = live.run(first.start, first.knobs, "gray", key="a")
         await until(lambda: old.step is not None)
-        waiting = live.run(other.start, other.knobs, "grey", key="b")
+        waiting = live.run(other.start, other.knobs, "gray", key="b")
         await asyncio.sleep(0.05)
         assert waiting.state == "waiting" and waiting.step is None and "waiting" in waiting.text.value
         with pytest.raises(RuntimeError, match="taken no step yet: write `await run`"):
             waiting.result()
-        new = live.run(second.start, second.knobs, "grey", key="a")
+        new = live.run(second.start, second.knobs, "gray", key="a")
         await until(lambda: waiting.step is not None)
         assert old.state == "stopped" and first.closed == 1 and new.step is None
         waiting.stop()
@@ -184,7 +186,7 @@ def test_an_exception_is_shown_in_the_panel_and_raised_where_the_result_is_wante
     painter = Painter(Knobs(), fail_at=4)
 
     async def watch():
-        run = live.run(painter.start, painter.knobs, "grey")
+        run = live.run(painter.start, painter.knobs, "gray")
         with pytest.raises(ValueError, match="a <big> mistake"):
             await run
         assert run.state == "failed" and run.step.iteration == 3
@@ -201,13 +203,13 @@ def test_headless_a_bounded_number_of_steps_leaves_the_picture(monkeypatch):
     pictures = []
     monkeypatch.setattr(live, "display", lambda picture: pictures.append(picture))
     painter = Painter(Knobs(), pace=0)
-    run = live.run(painter.start, painter.knobs, "grey", quick=12, speed=ipywidgets.FloatSlider(value=3))
+    run = live.run(painter.start, painter.knobs, "gray", quick=12, speed=ipywidgets.FloatSlider(value=3))
     assert run.result().iteration == 12 and painter.closed == 1 and painter.speeds[0] == 3
     assert painter.steps == [12] * 12, "what a technique shares out over its steps comes to its end"
     assert painter.knobs.steps == 400, "and the knobs are the reader's again"
     still = Image.open(io.BytesIO(pictures[0].data))
     assert still.format == "PNG" and still.convert("RGB").getpixel((0, 0))[0] == round(255 * 12 / 400)
-    assert pictures[0].metadata == {"alt": "grey"}
+    assert pictures[0].metadata == {"alt": "gray"}
 
     async def later_cell():
         return await run
@@ -219,22 +221,22 @@ def test_headless_an_exception_is_raised_in_the_cell(monkeypatch):
     monkeypatch.setenv("VIZLIB_LIVE", "0")
     painter = Painter(Knobs(), pace=0, fail_at=3)
     with pytest.raises(ValueError, match="mistake"):
-        live.run(painter.start, painter.knobs, "grey")
+        live.run(painter.start, painter.knobs, "gray")
     with pytest.raises(ValueError, match="took no step"):
-        live.run(Painter(Knobs(0)).start, Knobs(0), "grey")
+        live.run(Painter(Knobs(0)).start, Knobs(0), "gray")
 
 
 def test_on_colab_all_steps_run_inside_the_cell_and_interrupt_keeps_the_picture(monkeypatch, shown):
     monkeypatch.setitem(explorers.sys.modules, "google.colab", SimpleNamespace())
     painter = Painter(Knobs(40), pace=0.001)
-    assert live.run(painter.start, painter.knobs, "grey").result().iteration == 40
-    assert shown[-1].metadata == {"alt": "grey"} and len(shown) > 2
+    assert live.run(painter.start, painter.knobs, "gray").result().iteration == 40
+    assert shown[-1].metadata == {"alt": "gray"} and len(shown) > 2
 
     def interrupted() -> Iterator[Step]:
         yield Step(1, torch.full((1, 3, 8, 8), 0.5), {"loss": 1.0})
         raise KeyboardInterrupt
 
-    run = live.run(interrupted, Knobs(9), "grey")
+    run = live.run(interrupted, Knobs(9), "gray")
     assert run.state == "stopped" and run.result().iteration == 1
     assert Image.open(io.BytesIO(shown[-1].data)).format == "PNG"
 
@@ -243,7 +245,7 @@ def test_saving_a_picture_and_how_it_grew(shown, tmp_path):
     painter = Painter(Knobs(30))
 
     async def watch():
-        run = live.run(painter.start, painter.knobs, "grey", key="my-run")
+        run = live.run(painter.start, painter.knobs, "gray", key="my-run")
         await run
         run.buttons["Save picture"].click()
         assert "my-run.png" in run.saved.value
@@ -266,7 +268,7 @@ def test_saving_a_picture_and_how_it_grew(shown, tmp_path):
 
 def test_the_animation_is_thinned_out_instead_of_growing(shown, monkeypatch):
     monkeypatch.setattr(live, "KEPT_FRAMES", 8)
-    run = live.Run(lambda: iter(()), Knobs(), {}, "a", "grey", 3, live.sheet)
+    run = live.Run(lambda: iter(()), Knobs(), {}, "a", "gray", 3, live.sheet)
     for i in range(100):
         run._keep(bytes([i]))
     assert len(run._frames) <= 8 and run._frames[0] == b"\x00"
@@ -288,7 +290,7 @@ def test_a_comm_that_would_answer_late_is_freed():
 
 def test_a_control_without_a_knob_is_a_mistake():
     with pytest.raises(ValueError, match="control 'sped' turns nothing: the knobs are steps, speed"):
-        live.run(lambda: iter(()), Knobs(), "grey", sped=ipywidgets.FloatSlider())
+        live.run(lambda: iter(()), Knobs(), "gray", sped=ipywidgets.FloatSlider())
 
 
 def test_an_error_of_a_step_that_is_begun_anew_is_forgotten():
@@ -302,7 +304,7 @@ def test_an_error_of_a_step_that_is_begun_anew_is_forgotten():
             run._reset = True  # as another thread does while the step is under way
             raise LookupError("a layer of the other network")
 
-    run = live.Run(start, Knobs(), {}, "a", "grey", 3, live.sheet)
+    run = live.Run(start, Knobs(), {}, "a", "gray", 3, live.sheet)
     assert [step.iteration for step in run._take(start())] == [1, 1]
     assert run.error is None
 
@@ -314,7 +316,7 @@ def test_a_part_of_the_loss_that_is_switched_off_counts_as_nothing():
         for iteration, losses in enumerate([{"a": 1.0}, {"a": 2.0, "b": 3.0}, {"b": 4.0}], 1):
             yield Step(iteration, torch.zeros(1, 3, 8, 8), losses)
 
-    run = live.Run(start, Knobs(), {}, "a", "grey", 3, live.sheet)
+    run = live.Run(start, Knobs(), {}, "a", "gray", 3, live.sheet)
     list(run._take(start()))
     assert run.history == {"a": [1.0, 2.0, 0.0], "b": [0.0, 3.0, 4.0]}
 
@@ -330,7 +332,7 @@ def test_an_animation_of_a_picture_that_grew_has_one_size(tmp_path, monkeypatch,
             threading.Event().wait(0.03)
             yield Step(iteration, torch.full((1, 3, side, side), iteration / 4), {"a": 1.0})
 
-    run = live.run(start, Knobs(), "grey")
+    run = live.run(start, Knobs(), "gray")
     with Image.open(run.save(tmp_path / f"film{suffix}")) as film:
         assert film.size == (32, 32) and film.n_frames >= 2
         assert abs(film.convert("RGB").getpixel((16, 16))[0] - 255 / 4) < 4
@@ -339,5 +341,5 @@ def test_an_animation_of_a_picture_that_grew_has_one_size(tmp_path, monkeypatch,
 def test_steps_may_come_from_any_iterator(monkeypatch):
     monkeypatch.setenv("VIZLIB_LIVE", "0")
     monkeypatch.setattr(live, "display", lambda picture: None)
-    run = live.run(lambda: iter([Step(1, torch.zeros(1, 3, 8, 8), {"a": 1.0})]), Knobs(), "grey")
+    run = live.run(lambda: iter([Step(1, torch.zeros(1, 3, 8, 8), {"a": 1.0})]), Knobs(), "gray")
     assert run.result().iteration == 1

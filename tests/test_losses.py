@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vizlib import losses
+from vizlib.optimize import losses, objectives, regularizers
 
 
 @pytest.fixture
@@ -66,16 +66,16 @@ def test_style_loss_is_relative_to_the_target(features):
 
 def test_total_variation_of_a_ramp_and_of_nothing():
     ramp = torch.arange(6, dtype=torch.float64).expand(1, 3, 4, 6) / 10  # each step across is 0.1
-    assert torch.isclose(losses.total_variation(ramp), torch.tensor(0.01, dtype=torch.float64))
-    assert losses.total_variation(torch.full((1, 3, 4, 4), 0.7)) == 0
-    differs(losses.total_variation, torch.rand(1, 3, 3, 4, dtype=torch.float64))
+    assert torch.isclose(regularizers.total_variation(ramp), torch.tensor(0.01, dtype=torch.float64))
+    assert regularizers.total_variation(torch.full((1, 3, 4, 4), 0.7)) == 0
+    differs(regularizers.total_variation, torch.rand(1, 3, 3, 4, dtype=torch.float64))
 
 
 def test_l2_norm_is_measured_from_the_centre():
     image = torch.full((1, 3, 2, 2), 0.5, dtype=torch.float64)
-    assert losses.l2_norm(image) == 0.25 and losses.l2_norm(image, 0.5) == 0
-    centre = torch.rand(3, 1, 1, dtype=torch.float64)
-    differs(lambda x: losses.l2_norm(x, centre), torch.rand(2, 3, 2, 2, dtype=torch.float64))
+    assert regularizers.l2_norm(image) == 0.25 and regularizers.l2_norm(image, 0.5) == 0
+    center = torch.rand(3, 1, 1, dtype=torch.float64)
+    differs(lambda x: regularizers.l2_norm(x, center), torch.rand(2, 3, 2, 2, dtype=torch.float64))
 
 
 # --- objectives -----------------------------------------------------------------------------------------------------
@@ -83,29 +83,29 @@ def test_l2_norm_is_measured_from_the_centre():
 
 def test_objectives_score_each_image(features):
     acts = {"relu5": features, "fc8": features[:, :, 0, 0]}
-    assert torch.equal(losses.channel("relu5", 1).score(acts), features[:, 1].mean((1, 2)))
-    assert torch.equal(losses.channel("fc8", 2).score(acts), features[:, 2, 0, 0])
-    each = losses.channel("relu5", torch.tensor([2, 0])).score(acts)
+    assert torch.equal(objectives.channel("relu5", 1).score(acts), features[:, 1].mean((1, 2)))
+    assert torch.equal(objectives.channel("fc8", 2).score(acts), features[:, 2, 0, 0])
+    each = objectives.channel("relu5", torch.tensor([2, 0])).score(acts)
     assert torch.equal(each, torch.stack([features[0, 2].mean(), features[1, 0].mean()]))
-    assert torch.equal(losses.neuron("relu5", 1).score(acts), features[:, 1, 2, 2])
-    assert torch.equal(losses.neuron("relu5", 1, 0, 4).score(acts), features[:, 1, 0, 4])
-    assert torch.allclose(losses.energy("relu5").score(acts), 0.5 * features.square().mean((1, 2, 3)))
+    assert torch.equal(objectives.neuron("relu5", 1).score(acts), features[:, 1, 2, 2])
+    assert torch.equal(objectives.neuron("relu5", 1, 0, 4).score(acts), features[:, 1, 0, 4])
+    assert torch.allclose(objectives.energy("relu5").score(acts), 0.5 * features.square().mean((1, 2, 3)))
 
 
 @pytest.mark.parametrize("index", [1, np.int64(1), torch.tensor(1), torch.tensor([1]), [1]])
 def test_a_channel_may_be_given_in_any_usual_way(features, index):
-    objective = losses.channel("relu5", index)
+    objective = objectives.channel("relu5", index)
     assert objective.name == "relu5[1]"
     assert torch.equal(objective.score({"relu5": features}), features[:, 1].mean((1, 2)))
 
 
 def test_a_neuron_of_a_linear_layer_is_its_output(features):
-    assert torch.equal(losses.neuron("fc8", 2).score({"fc8": features[:, :, 0, 0]}), features[:, 2, 0, 0])
+    assert torch.equal(objectives.neuron("fc8", 2).score({"fc8": features[:, :, 0, 0]}), features[:, 2, 0, 0])
 
 
 def test_objectives_add_up_and_take_weights(features):
     acts = {"relu5": features, "fc8": features[:, :, 0, 0]}
-    both = losses.channel("relu5", 1) + 0.5 * losses.channel("fc8", 2)
+    both = objectives.channel("relu5", 1) + 0.5 * objectives.channel("fc8", 2)
     assert both.layers == {"relu5", "fc8"} and both.name == "relu5[1] + 0.5 * fc8[2]"
     assert torch.allclose(both.score(acts), features[:, 1].mean((1, 2)) + 0.5 * features[:, 2, 0, 0])
 
@@ -116,16 +116,19 @@ def test_objectives_add_up_and_take_weights(features):
         (lambda f: losses.content_loss(f, f[:, :2]), r"shape \(2, 3, 4, 5\) and the target \(2, 2, 4, 5\)"),
         (lambda f: losses.gram_matrix(f[0]), r"expected \(N, C, h, w\), got shape \(3, 4, 5\)"),
         (lambda f: losses.style_loss(f, torch.zeros(1, 4, 4)), "are they of one layer"),
-        (lambda f: losses.total_variation(f[:, :, :1]), r"at least 2x2 pixels, got shape \(2, 3, 1, 5\)"),
-        (lambda f: losses.channel("a", 3).score({"a": f}), "channel 3 is not in layer 'a', whose channels are 0 … 2"),
-        (lambda f: losses.channel("a", -1).score({"a": f}), "channel -1 is not in layer 'a'"),
-        (lambda f: losses.channel("a", torch.tensor([0, 1, 2])).score({"a": f}), "3 channels for 2 images"),
-        (lambda f: losses.channel("a", 1.5), "channel 1.5: expected a whole number from 0 on"),
-        (lambda f: losses.channel("a", True), "channel True: expected a whole number"),
-        (lambda f: losses.channel("a", "3"), "channel '3': expected a whole number"),
-        (lambda f: losses.channel("a", []), "expected a whole number from 0 on, or several"),
-        (lambda f: losses.map_of({"a": f[:, :, 0, 0]}, "a"), r"layer 'a' has no map, its output is \(2, 3\)"),
-        (lambda f: losses.neuron("a", 0, 4, 0).score({"a": f}), r"cell \(4, 0\) is outside the 4x5 map"),
+        (lambda f: regularizers.total_variation(f[:, :, :1]), r"at least 2x2 pixels, got shape \(2, 3, 1, 5\)"),
+        (
+            lambda f: objectives.channel("a", 3).score({"a": f}),
+            "channel 3 is not in layer 'a', whose channels are 0 … 2",
+        ),
+        (lambda f: objectives.channel("a", -1).score({"a": f}), "channel -1 is not in layer 'a'"),
+        (lambda f: objectives.channel("a", torch.tensor([0, 1, 2])).score({"a": f}), "3 channels for 2 images"),
+        (lambda f: objectives.channel("a", 1.5), "channel 1.5: expected a whole number from 0 on"),
+        (lambda f: objectives.channel("a", True), "channel True: expected a whole number"),
+        (lambda f: objectives.channel("a", "3"), "channel '3': expected a whole number"),
+        (lambda f: objectives.channel("a", []), "expected a whole number from 0 on, or several"),
+        (lambda f: objectives.map_of({"a": f[:, :, 0, 0]}, "a"), r"layer 'a' has no map, its output is \(2, 3\)"),
+        (lambda f: objectives.neuron("a", 0, 4, 0).score({"a": f}), r"cell \(4, 0\) is outside the 4x5 map"),
     ],
 )
 def test_what_does_not_fit_is_refused(features, act, message):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from vizlib import assets, images, models
-from vizlib.miniresnet import MiniResNet
+from vizlib.models.miniresnet import MiniResNet
 
 
 @pytest.fixture

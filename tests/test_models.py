@@ -63,7 +63,7 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("name", models.ZOO)
+@pytest.mark.parametrize("name", models.zoo.ZOO)
 def test_every_architecture_has_the_fields_names_and_shapes(name):
     net = models.load(name, device="cpu", weights="untrained")
     images = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
@@ -104,7 +104,7 @@ def test_names_come_with_download_sizes():
     sizes = models.names()
     assert sizes["minivgg"] == sizes["miniresnet"] == 0
     assert sizes["vgg16"] == pytest.approx(527.8 * 2**20, rel=1e-3)  # torchvision counts in MiB
-    assert set(sizes) == {"minivgg", "miniresnet", *models.ZOO}
+    assert set(sizes) == {"minivgg", "miniresnet", *models.zoo.ZOO}
     assert models.cached()[:2] == ["minivgg", "miniresnet"]
 
 
@@ -285,7 +285,7 @@ def test_minivgg_is_what_the_lecture_shows(minivgg):
 
 
 def test_folding_batch_norm_leaves_the_function_as_it_was():
-    from vizlib.minivgg import MiniVGG
+    from vizlib.models.minivgg import MiniVGG
 
     torch.manual_seed(0)
     trained = MiniVGG(10, batch_norm=True)

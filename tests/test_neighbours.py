@@ -85,8 +85,8 @@ def test_the_figure_frames_what_is_right_and_what_is_wrong():
     figure = plot.found(image, "cat", rows, "a title")
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.texts] == ["a title", "cat\nby pixels:", "✓ cat", "✗ dog", "?"]
-    colours = [to_hex(patch.get_edgecolor()) for patch in axes.patches]
-    assert colours == [found.RIGHT, found.WRONG] and len(axes.images) == 4
+    colors = [to_hex(patch.get_edgecolor()) for patch in axes.patches]
+    assert colors == [found.RIGHT, found.WRONG] and len(axes.images) == 4
     left, right, bottom, top = axes.images[1].get_extent()
     frame = axes.patches[0].get_bbox()
     assert (frame.x0, frame.x1, frame.y0, frame.y1) == pytest.approx((left, right, top, bottom))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vizlib import images, models
 from vizlib.analysis import occlusion
-from vizlib.network import Network
+from vizlib.models import Network
 
 
 @pytest.fixture(scope="module")
@@ -143,8 +143,8 @@ def test_noise_is_the_same_for_the_same_seed(net, photo):
 
 
 def test_what_the_occluder_shows(net, photo):
-    assert net.normalise(occlusion.shown(net, photo, "mean")).abs().max() < 1e-6
-    assert occlusion.shown(net, photo, "grey").unique().tolist() == [0.5]
+    assert net.normalize(occlusion.shown(net, photo, "mean")).abs().max() < 1e-6
+    assert occlusion.shown(net, photo, "gray").unique().tolist() == [0.5]
     assert occlusion.shown(net, photo, "black").unique().tolist() == [0]
     blurred = occlusion.shown(net, photo, "blur")
     assert blurred.shape == photo.shape and blurred.std() < photo.std()

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from vizlib import optimize
-from vizlib.optimize import Diverged, Knobs, Step, minimise
-from vizlib.parametrise import Pixels, Spectrum, colour_matrix, frequency_scale
+from vizlib.optimize import Diverged, OptimizerKnobs, Pixels, Spectrum, Step, minimize
+from vizlib.optimize.parametrizations import color_matrix, frequency_scale
 
 TARGET = torch.linspace(0.1, 0.9, 3 * 8 * 8).reshape(1, 3, 8, 8)
 
@@ -18,7 +18,7 @@ def distance(image: Tensor, iteration: int) -> dict[str, Tensor]:
     return {"distance": (image - TARGET).square().sum()}
 
 
-def grey(side: int = 8) -> Pixels:
+def gray(side: int = 8) -> Pixels:
     return Pixels(torch.full((1, 3, side, side), 0.5))
 
 
@@ -27,56 +27,58 @@ def spectrum(seed: int = 0) -> Spectrum:
 
 
 @pytest.mark.parametrize(
-    ("optimiser", "learning_rate", "steps"), [("adam", 0.05, 200), ("lbfgs", 1.0, 10), ("normalised", 0.002, 300)]
+    ("optimizer", "learning_rate", "steps"), [("adam", 0.05, 200), ("lbfgs", 1.0, 10), ("normalized", 0.002, 300)]
 )
-@pytest.mark.parametrize("make", [grey, spectrum])
-def test_every_optimiser_finds_the_minimum_with_every_parametrisation(make, optimiser, learning_rate, steps):
-    picture, learning_rate = make(), learning_rate * (10 if make is spectrum and optimiser == "normalised" else 1)
-    run = list(minimise(distance, picture, Knobs(steps * (4 if make is spectrum else 1), optimiser, learning_rate)))
+@pytest.mark.parametrize("make", [gray, spectrum])
+def test_every_optimiser_finds_the_minimum_with_every_parametrisation(make, optimizer, learning_rate, steps):
+    picture, learning_rate = make(), learning_rate * (10 if make is spectrum and optimizer == "normalized" else 1)
+    run = list(
+        minimize(distance, picture, OptimizerKnobs(steps * (4 if make is spectrum else 1), optimizer, learning_rate))
+    )
     assert [step.iteration for step in run] == list(range(1, len(run) + 1))
     assert run[-1].losses["distance"] < 0.02 * run[0].losses["distance"]
     assert (run[-1].image - TARGET).abs().max() < 0.1
 
 
 def test_lbfgs_solves_a_quadratic_in_a_few_steps():
-    *_, last = minimise(distance, grey(), Knobs(8, "lbfgs", 1.0))
+    *_, last = minimize(distance, gray(), OptimizerKnobs(8, "lbfgs", 1.0))
     assert (last.image - TARGET).abs().max() < 1e-3
 
 
 def test_a_step_holds_the_image_as_it_was_then_and_the_loss_before_it():
-    run = minimise(distance, grey(), Knobs(3))
+    run = minimize(distance, gray(), OptimizerKnobs(3))
     first, second = next(run), next(run)
     assert isinstance(first, Step) and first.losses["distance"] == pytest.approx(
-        distance(grey().image(), 0)["distance"].item()
+        distance(gray().image(), 0)["distance"].item()
     )
     assert second.losses["distance"] == pytest.approx(distance(first.image, 0)["distance"].item(), rel=1e-5)
     assert not first.image.requires_grad and not torch.equal(first.image, second.image)
 
 
 def test_knobs_are_read_at_every_step():
-    knobs = Knobs(steps=100, learning_rate=0.01)
-    run, sizes, before = minimise(distance, grey(), knobs), [], torch.full((1, 3, 8, 8), 0.5)
+    knobs = OptimizerKnobs(steps=100, learning_rate=0.01)
+    run, sizes, before = minimize(distance, gray(), knobs), [], torch.full((1, 3, 8, 8), 0.5)
     for step in run:
         sizes.append((step.image - before).abs().max().item())
         before = step.image
         knobs.learning_rate = 0.01 if step.iteration < 3 else 0.001
         if step.iteration == 5:
-            knobs.optimiser = "normalised"
+            knobs.optimizer = "normalized"
         if step.iteration == 8:
             knobs.steps = 8
     assert len(sizes) == 8
     assert sizes[1] > 0.008 and sizes[4] < 0.0015
 
 
-@pytest.mark.parametrize("optimiser", ["adam", "lbfgs", "normalised"])
-def test_a_picture_may_be_resized_between_two_steps(optimiser):
-    picture = grey(8)
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs", "normalized"])
+def test_a_picture_may_be_resized_between_two_steps(optimizer):
+    picture = gray(8)
 
     def towards(image: Tensor, iteration: int) -> dict[str, Tensor]:
         return {"distance": (image - torch.linspace(0.1, 0.9, image.shape[3])).square().mean()}
 
     sizes, totals = [], []
-    for step in minimise(towards, picture, Knobs(60, optimiser, 0.01)):
+    for step in minimize(towards, picture, OptimizerKnobs(60, optimizer, 0.01)):
         sizes.append(tuple(step.image.shape))
         totals.append(step.losses["distance"])
         if step.iteration == 30:
@@ -86,13 +88,13 @@ def test_a_picture_may_be_resized_between_two_steps(optimiser):
 
 def test_adams_averages_are_stretched_along_with_the_picture():
     """Of two pictures with the same gradients, one was resized half way: Adam's next step is the other's, stretched."""
-    picture, large = grey(8), grey(16)
+    picture, large = gray(8), gray(16)
 
     def halves(image: Tensor, iteration: int) -> dict[str, Tensor]:
         side = image.shape[3] // 2
         return {"loss": (image[..., :side].sum() - 3 * image[..., side:].sum())}
 
-    small_steps, large_steps = (minimise(halves, p, Knobs(10, "adam", 0.01)) for p in (picture, large))
+    small_steps, large_steps = (minimize(halves, p, OptimizerKnobs(10, "adam", 0.01)) for p in (picture, large))
     for _ in range(5):
         next(small_steps), next(large_steps)
     picture.resize(16, 16)
@@ -103,7 +105,7 @@ def test_adams_averages_are_stretched_along_with_the_picture():
 
 def test_nothing_leaves_zero_to_one_and_the_start_is_not_touched():
     start = torch.full((1, 3, 8, 8), 0.5)
-    *_, last = minimise(lambda image, i: {"dark": image.sum()}, Pixels(start), Knobs(30, learning_rate=0.1))
+    *_, last = minimize(lambda image, i: {"dark": image.sum()}, Pixels(start), OptimizerKnobs(30, learning_rate=0.1))
     assert last.image.min() == 0 and start.unique().tolist() == [0.5]
 
 
@@ -112,18 +114,18 @@ def test_the_image_is_changed_after_each_step_when_asked():
         assert gradient.shape == image.shape
         return image * 0 + iteration / 10
 
-    run = list(minimise(distance, grey(), Knobs(3), after=darken))
+    run = list(minimize(distance, gray(), OptimizerKnobs(3), after=darken))
     assert [round(step.image.mean().item(), 3) for step in run] == [0.1, 0.2, 0.3]
     with pytest.raises(ValueError, match="use Pixels, or switch them off"):
-        next(minimise(distance, spectrum(), Knobs(3), after=darken))
+        next(minimize(distance, spectrum(), OptimizerKnobs(3), after=darken))
 
 
 def test_a_loss_that_is_not_finite_ends_it_with_the_last_good_picture():
     def explode(image: Tensor, iteration: int) -> dict[str, Tensor]:
         return {"fine": image.sum(), "bad": image.sum() * (float("nan") if iteration == 3 else 1)}
 
-    picture = grey()
-    run = minimise(explode, picture, Knobs(9))
+    picture = gray()
+    run = minimize(explode, picture, OptimizerKnobs(9))
     next(run)
     last = next(run).image
     with pytest.raises(Diverged, match=r"no longer finite at step 3 \(fine .*, bad nan\); lower the learning rate"):
@@ -134,25 +136,25 @@ def test_a_loss_that_is_not_finite_ends_it_with_the_last_good_picture():
 @pytest.mark.parametrize(
     ("knobs", "message"),
     [
-        (Knobs(optimiser="sgdd"), "optimiser 'sgdd' is unknown; choose adam, lbfgs, normalised"),
-        (Knobs(learning_rate=0), "learning_rate is 0, expected a number above 0"),
-        (Knobs(learning_rate=float("nan")), "learning_rate is nan"),
+        (OptimizerKnobs(optimizer="sgdd"), "optimiser 'sgdd' is unknown; choose adam, lbfgs, normalised"),
+        (OptimizerKnobs(learning_rate=0), "learning_rate is 0, expected a number above 0"),
+        (OptimizerKnobs(learning_rate=float("nan")), "learning_rate is nan"),
     ],
 )
 def test_knobs_that_make_no_sense_are_refused(knobs, message):
     with pytest.raises(ValueError, match=message):
-        next(minimise(distance, grey(), knobs))
+        next(minimize(distance, gray(), knobs))
 
 
 def test_the_same_seed_gives_the_same_image_twice():
-    first, second = (list(minimise(distance, spectrum(3), Knobs(20)))[-1].image for _ in range(2))
+    first, second = (list(minimize(distance, spectrum(3), OptimizerKnobs(20)))[-1].image for _ in range(2))
     assert torch.equal(first, second)
-    assert not torch.equal(first, list(minimise(distance, spectrum(4), Knobs(20)))[-1].image)
+    assert not torch.equal(first, list(minimize(distance, spectrum(4), OptimizerKnobs(20)))[-1].image)
 
 
 def test_gradient_mode_is_the_callers_own_between_steps():
     with torch.no_grad():
-        run = minimise(distance, grey(), Knobs(3))
+        run = minimize(distance, gray(), OptimizerKnobs(3))
         next(run)
         assert not torch.is_grad_enabled()
         next(run)
@@ -160,7 +162,9 @@ def test_gradient_mode_is_the_callers_own_between_steps():
 
 @pytest.mark.slow
 def test_memory_stays_flat_over_500_steps():
-    run = minimise(lambda image, i: {"d": (image - 0.3).square().sum()}, grey(256), Knobs(520, learning_rate=0.01))
+    run = minimize(
+        lambda image, i: {"d": (image - 0.3).square().sum()}, gray(256), OptimizerKnobs(520, learning_rate=0.01)
+    )
     for _ in range(20):
         next(run)
     gc.collect()
@@ -195,13 +199,13 @@ def test_frequency_scale_of_a_small_picture():
 
 
 def test_the_colour_matrix_brightens_first_and_is_what_the_script_measures():
-    import measure_colours
+    import measure_colors
 
     from vizlib import images
 
-    matrix = colour_matrix()
+    matrix = color_matrix()
     assert (matrix[:, 0] > 0.4).all() and matrix[:, 0].norm() == pytest.approx(1, abs=1e-3)
-    assert torch.allclose(matrix, measure_colours.measure(images.photos()).float(), atol=1e-3)
+    assert torch.allclose(matrix, measure_colors.measure(images.photos()).float(), atol=1e-3)
 
 
 @pytest.mark.parametrize("odd", [(7, 9), (1, 5), (8, 1)])
@@ -217,7 +221,7 @@ def test_impossible_pictures_are_refused():
 
 
 def test_optimisers_are_listed():
-    assert list(optimize.OPTIMISERS) == ["adam", "lbfgs", "normalised", "sign", "gradient"]
+    assert list(optimize.OPTIMIZERS) == ["adam", "lbfgs", "normalized", "sign", "gradient"]
 
 
 def test_lbfgs_never_moves_the_picture_far_in_one_step():
@@ -226,22 +230,22 @@ def test_lbfgs_never_moves_the_picture_far_in_one_step():
     def cliff(image: Tensor, iteration: int) -> dict[str, Tensor]:
         return {"cliff": (1e-3 * image + 50 * (image - 0.7).relu().square()).sum()}
 
-    before, lengths = grey().image().detach(), []
-    for step in minimise(distance, grey(), Knobs(12, "lbfgs", 1.0)):
+    before, lengths = gray().image().detach(), []
+    for step in minimize(distance, gray(), OptimizerKnobs(12, "lbfgs", 1.0)):
         lengths.append((step.image - before).square().mean().sqrt().item())
         before = step.image
     assert max(lengths) < 1.02 * optimize.LONGEST_STEP and max(lengths) > 0.9 * optimize.LONGEST_STEP
-    for make in (grey, spectrum):
+    for make in (gray, spectrum):
         picture = make()
         before = picture.image().detach().clone()
-        for step in minimise(cliff, picture, Knobs(15, "lbfgs", 1.0)):
+        for step in minimize(cliff, picture, OptimizerKnobs(15, "lbfgs", 1.0)):
             assert (step.image - before).square().mean().sqrt() < 1.02 * optimize.LONGEST_STEP
             before = step.image
 
 
 def test_lbfgs_forgets_what_it_knows_of_a_loss_when_a_knob_changes_it():
     """Its first step for the new loss goes straight down the gradient; one that remembers would turn it."""
-    knobs, weight = Knobs(100, "lbfgs", 1.0), torch.linspace(1, 100, 192).view(1, 3, 8, 8)
+    knobs, weight = OptimizerKnobs(100, "lbfgs", 1.0), torch.linspace(1, 100, 192).view(1, 3, 8, 8)
     knobs.goal = 0.2
 
     def loss(image: Tensor, iteration: int) -> dict[str, Tensor]:
@@ -253,7 +257,7 @@ def test_lbfgs_forgets_what_it_knows_of_a_loss_when_a_knob_changes_it():
         moved = next(run).image - before
         return torch.cosine_similarity(moved.flatten(), (weight * (knobs.goal - before)).flatten(), dim=0).item()
 
-    run = minimise(loss, grey(), knobs)
+    run = minimize(loss, gray(), knobs)
     for _ in range(5):
         step = next(run)
     assert turn() < 0.9

@@ -51,11 +51,11 @@ def test_a_style_has_colour_and_texture(name):
 
 
 def test_they_differ_in_colour():
-    def colours(name: str) -> np.ndarray:
+    def colors(name: str) -> np.ndarray:
         counts = np.histogramdd(shipped(name).reshape(-1, 3), bins=[6] * 3, range=[(0, 256)] * 3)[0]
         return counts / counts.sum()
 
-    shared = {pair: np.minimum(*map(colours, pair)).sum() for pair in combinations(paint_styles.STYLES, 2)}
+    shared = {pair: np.minimum(*map(colors, pair)).sum() for pair in combinations(paint_styles.STYLES, 2)}
     assert max(shared.values()) < 0.75, "no two should share three quarters of their colours"
 
 

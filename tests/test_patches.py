@@ -14,12 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from vizlib import galleries, hooks, models, plot
+from vizlib import hooks, models, plot
 from vizlib.analysis import patches
 from vizlib.analysis.patches import TopPatches
-from vizlib.galleries import Gallery
-from vizlib.network import Network
-from vizlib.receptive_field import receptive_field
+from vizlib.analysis.receptive_field import receptive_field
+from vizlib.images import galleries
+from vizlib.images.galleries import Gallery
+from vizlib.models import Network
 
 LAYERS = ["relu1", "pool4", "conv7", "avgpool", "fc8"]
 
@@ -365,7 +366,7 @@ def test_stopping_cancels_the_tasks_that_have_not_begun():
             submitted.append(super().submit(*args, **kwargs))
             return submitted[-1]
 
-    gallery = Gallery("gate", ("grey",), Gate("a"), tuple(range(20)), (0,) * 20)
+    gallery = Gallery("gate", ("gray",), Gate("a"), tuple(range(20)), (0,) * 20)
     with Watching(1) as executor:
         scan = patches.scanning(net, gallery.shards(10), ["pool"], executor=executor)
         top = next(scan)  # the first shard; the second waits at the gate, the others in the queue

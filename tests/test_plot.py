@@ -49,10 +49,10 @@ def test_image_grid_takes_images_of_several_sizes():
 
 def test_filters_of_three_channels_are_colour_and_others_grey():
     assert shown(plot.filter_grid(torch.rand(4, 3, 7, 7))).shape == (15, 15, 3)
-    grey = torch.rand(2, 5, 3, 3)
-    board = shown(plot.filter_grid(grey))
+    gray = torch.rand(2, 5, 3, 3)
+    board = shown(plot.filter_grid(gray))
     assert board.shape == (3 + 1 + 3, 5 * 4 - 1)
-    np.testing.assert_allclose(board[4:, 4:7], grey[1, 1], rtol=1e-6)
+    np.testing.assert_allclose(board[4:, 4:7], gray[1, 1], rtol=1e-6)
 
 
 def test_each_channel_alone_or_all_together():

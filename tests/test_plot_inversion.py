@@ -40,7 +40,7 @@ def test_a_photo_taken_apart_is_drawn_around_grey():
     assert len(axes) == 4 and axes[0].get_title() == "photo"
     detail = shown(axes[2])[0]
     assert detail.shape == (20, 30, 3) and np.ptp(detail, axis=2).max() < 1e-6, "detail is grey"
-    expected = (0.5 + 2 * parts.colour[0, :, 4, 5]).clamp(0, 1)
+    expected = (0.5 + 2 * parts.color[0, :, 4, 5]).clamp(0, 1)
     np.testing.assert_allclose(shown(axes[3])[0][4, 5], expected, atol=1e-6)
 
 

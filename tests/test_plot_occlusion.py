@@ -16,8 +16,8 @@ def test_drop_map_is_white_at_zero():
     drop = torch.zeros(20, 30)
     drop[3, 4], drop[9, 9] = 2.0, -0.5
     figure = plot.drop_map(IMAGE * 0, IMAGE, drop, "a title", "drop of the logit")
-    covered, (grey, heat), _ = pictures(figure)
-    assert covered[0].max() == 0 and grey.min() == grey.max() == 0.5
+    covered, (gray, heat), _ = pictures(figure)
+    assert covered[0].max() == 0 and gray.min() == gray.max() == 0.5
     assert (heat == drop.numpy()).all()
     norm = figure.axes[1].images[1].norm
     assert (norm.vmin, norm.vmax) == (-2, 2), "the same length on both sides of zero"

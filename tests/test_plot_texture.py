@@ -45,7 +45,7 @@ def test_beside_grams():
 
 
 def test_labelled_rows():
-    figure = plot.labelled_rows([[IMAGE, IMAGE], [IMAGE, 1 - IMAGE]], ["first", "second"], ["left", "right"])
+    figure = plot.labeled_rows([[IMAGE, IMAGE], [IMAGE, 1 - IMAGE]], ["first", "second"], ["left", "right"])
     assert len(pictures(figure)) == 4 and {"first", "second", "left", "right"} <= set(texts(figure))
     assert np.allclose(pictures(figure)[3], 1 - pictures(figure)[0])
 
@@ -73,9 +73,9 @@ def test_seam_view_joins_along_the_path():
         (lambda: plot.grams([GRAM], []), "titles: expected one for each of the 1 matrices, got 0"),
         (lambda: plot.grams([], []), "titles: expected one for each of the 0 matrices"),
         (lambda: plot.beside_grams([IMAGE], []), "matrices: expected one for each of the 1 images, got 0"),
-        (lambda: plot.labelled_rows([[IMAGE]], []), "a label for each of the 1; got 0"),
-        (lambda: plot.labelled_rows([[IMAGE], []], ["a", "b"]), "expected rows of one length"),
-        (lambda: plot.labelled_rows([[IMAGE]], ["a"], ["b", "c"]), "titles: expected one for each of the 1 columns"),
+        (lambda: plot.labeled_rows([[IMAGE]], []), "a label for each of the 1; got 0"),
+        (lambda: plot.labeled_rows([[IMAGE], []], ["a", "b"]), "expected rows of one length"),
+        (lambda: plot.labeled_rows([[IMAGE]], ["a"], ["b", "c"]), "titles: expected one for each of the 1 columns"),
         (lambda: plot.to_scale([IMAGE], []), "titles: expected one for each of the 1 images, got 0"),
         (lambda: plot.seam_view(IMAGE[0], IMAGE[0], torch.zeros(3)), r"expected two overlaps \(3, h, w\) and a path"),
     ],

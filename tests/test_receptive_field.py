@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from vizlib import models
-from vizlib.receptive_field import Box, receptive_field, receptive_fields
+from vizlib.analysis.receptive_field import receptive_field, receptive_fields
+from vizlib.images import Box
 
 
 class Lambda(nn.Module):

@@ -11,6 +11,7 @@ from torch.testing import assert_close
 
 from vizlib import hooks, images, models
 from vizlib.analysis import saliency
+from vizlib.models import stages
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +187,7 @@ def test_cam_refuses_a_network_without_pooling(linear):
     ],
 )
 def test_grad_cam_looks_at_the_last_maps(name, layer):
-    assert saliency.last_maps(models.load(name, weights="untrained", device="cpu")) == layer
+    assert stages.last_maps(models.load(name, weights="untrained", device="cpu")) == layer
 
 
 def test_grad_cam_needs_maps(net, linear, photos):

@@ -34,14 +34,14 @@ def test_at_the_bottom_everything_is_fresh(name):
     net = models.load(name, weights="untrained", seed=1, device="cpu")  # stands for a trained one
     fresh = models.load(name, weights="untrained", seed=2, device="cpu")
     x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    damaged = sanity.randomised(net, fresh, sanity.layers_from_top(net)[-1])
+    damaged = sanity.randomized(net, fresh, sanity.layers_from_top(net)[-1])
     assert torch.equal(damaged(x), fresh(x)) and not torch.equal(damaged(x), net(x))
 
 
 def test_the_layers_below_keep_what_they_learned_and_the_network_stays_as_it_is(net, fresh):
     before = {name: value.clone() for name, value in net.state_dict().items()}
     x = images.prepare(images.load("coffee"), 64)
-    damaged = sanity.randomised(net, fresh, "conv6")
+    damaged = sanity.randomized(net, fresh, "conv6")
     ours, trained, random = (hooks.read(n, x, ["relu5", "conv6"]) for n in (damaged, net, fresh))
     assert torch.equal(ours["relu5"], trained["relu5"]) and not torch.equal(ours["conv6"], trained["conv6"])
     for layer in ("conv6", "conv7", "fc8"):
@@ -53,9 +53,9 @@ def test_the_layers_below_keep_what_they_learned_and_the_network_stays_as_it_is(
 
 def test_layers_and_networks_that_do_not_fit(net, fresh):
     with pytest.raises(LookupError, match="layer 'relu7' of minivgg has no weights to randomise; from the top: fc8, "):
-        sanity.randomised(net, fresh, "relu7")
+        sanity.randomized(net, fresh, "relu7")
     with pytest.raises(ValueError, match="resnet18 .untrained. is not minivgg untrained: layer 'fc8' does not fit"):
-        sanity.randomised(net, models.load("resnet18", weights="untrained", device="cpu"), "fc8")
+        sanity.randomized(net, models.load("resnet18", weights="untrained", device="cpu"), "fc8")
 
 
 # --- similarities ---------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from vizlib import images, models
 from vizlib.analysis import saliency
 from vizlib.analysis import segmentation as seg
-from vizlib.analysis.segmentation import Box
+from vizlib.images import Box
 
 TINY_IMAGENET = Path(__file__).parents[2] / "shared" / "datasets" / "tiny-imagenet-200.zip"
 
@@ -26,11 +26,11 @@ def disc(side: int = 64, radius: int = 16) -> torch.Tensor:
 
 def red_on_green(mask: torch.Tensor) -> torch.Tensor:
     """A red object on green, with some noise."""
-    colours = torch.where(
+    colors = torch.where(
         mask, torch.tensor([0.8, 0.2, 0.1])[:, None, None], torch.tensor([0.2, 0.6, 0.3])[:, None, None]
     )
-    noise = 0.05 * torch.randn(colours.shape, generator=torch.Generator().manual_seed(0))
-    return (colours + noise).clamp(0, 1)[None]
+    noise = 0.05 * torch.randn(colors.shape, generator=torch.Generator().manual_seed(0))
+    return (colors + noise).clamp(0, 1)[None]
 
 
 # --- seeds ----------------------------------------------------------------------------------------------------------
@@ -140,13 +140,13 @@ def test_the_box_of_a_mask():
 
 
 def test_a_centred_box():
-    assert seg.centred_box(64 * 64, 64, 64) == Box(0, 64, 0, 64)
-    box = seg.centred_box(200, 20, 40)
+    assert seg.centered_box(64 * 64, 64, 64) == Box(0, 64, 0, 64)
+    box = seg.centered_box(200, 20, 40)
     assert (
         box.area == pytest.approx(200) and box.top == pytest.approx(20 - box.bottom) and box.left == pytest.approx(10)
     )
     with pytest.raises(ValueError, match="area = 5000: expected 0 to 4096"):
-        seg.centred_box(5000, 64, 64)
+        seg.centered_box(5000, 64, 64)
 
 
 edges = st.tuples(*[st.integers(0, 20)] * 4).map(lambda e: Box(min(e[:2]), max(e[:2]) + 1, min(e[2:]), max(e[2:]) + 1))
@@ -193,7 +193,7 @@ def test_boxes_beat_centred_ones_of_the_same_area(method):
         maps = saliency.resized(method(net, images.resize(image, 96), target), image)  # its maps are finer at 96 pixels
         box = seg.bounding_box(seg.segment(image, maps[0]).mask)
         ours.append(seg.overlap(box, truth))
-        blind.append(seg.overlap(seg.centred_box(box.area, 64, 64), truth))
+        blind.append(seg.overlap(seg.centered_box(box.area, 64, 64), truth))
         right.append(net.classes[target.item()] == name)
     ours, blind, right = np.array(ours), np.array(blind), np.array(right)
     gain = ours - blind

@@ -7,8 +7,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vizlib import images, losses, models
+from vizlib import images, models
 from vizlib.hooks import read
+from vizlib.models import stages
+from vizlib.optimize import regularizers
 from vizlib.synthesis import style
 
 SMALL = style.StyleKnobs(steps=6, size=108, scales=1)
@@ -66,7 +68,7 @@ def test_the_losses_of_a_step_are_the_weighted_parts(net, photo, painting):
     content, by_style = targets.measure(start, knobs)
     assert parts["content"].item() == pytest.approx(2 * content, abs=1e-5)
     assert parts["style"].item() == pytest.approx(3 * by_style, rel=1e-5)
-    assert parts["TV"].item() == pytest.approx(4 * losses.total_variation(start).item())
+    assert parts["TV"].item() == pytest.approx(4 * regularizers.total_variation(start).item())
 
 
 def test_same_seed_same_picture_and_the_network_is_as_it_was(net, photo, painting):
@@ -107,7 +109,7 @@ def test_style_size_shows_the_painting_larger(net, photo, painting):
 
 
 def test_luminance_keeps_the_colours_of_the_photo(net, photo, painting):
-    image = last(net, photo, [painting], replace(SMALL, size=108, colours="luminance", steps=4)).image
+    image = last(net, photo, [painting], replace(SMALL, size=108, colors="luminance", steps=4)).image
     original = images.resize(photo, tuple(image.shape[2:]))
     inside = ((image > 0) & (image < 1)).all(1, keepdim=True)
     difference = image - original
@@ -117,10 +119,10 @@ def test_luminance_keeps_the_colours_of_the_photo(net, photo, painting):
 @given(st.integers(0, 1000))
 def test_matched_colours_have_the_mean_and_covariance_of_the_other(seed):
     generator = torch.Generator().manual_seed(seed)
-    picture, colours = (0.5 + 0.05 * torch.randn(1, 3, 20, 30, generator=generator) for _ in range(2))
-    colours = torch.einsum("ij,njhw->nihw", 0.3 * torch.rand(3, 3, generator=generator), colours)
-    matched = style.match_colours(picture, colours).flatten(2)[0].double()
-    wanted = colours.flatten(2)[0].double()
+    picture, colors = (0.5 + 0.05 * torch.randn(1, 3, 20, 30, generator=generator) for _ in range(2))
+    colors = torch.einsum("ij,njhw->nihw", 0.3 * torch.rand(3, 3, generator=generator), colors)
+    matched = style.match_colors(picture, colors).flatten(2)[0].double()
+    wanted = colors.flatten(2)[0].double()
     clamped = (matched <= 0).any() or (matched >= 1).any()
     if not clamped:
         assert torch.allclose(matched.mean(1), wanted.mean(1), atol=1e-5)
@@ -132,7 +134,7 @@ def test_matched_colours_have_the_mean_and_covariance_of_the_other(seed):
 )
 def test_every_network_has_default_layers(name):
     other = models.load(name, weights="untrained", device="cpu")
-    content, by_style = style.default_layers(other)
+    content, by_style = stages.content_and_style_layers(other)
     assert {*content, *by_style} <= other.layers.keys() and len(by_style) >= 4
     if name.startswith("vgg"):
         assert content == ["relu4_2"] and by_style[0] == "relu1_1" and by_style[-1] == "relu5_1"
@@ -150,7 +152,7 @@ def test_every_network_has_default_layers(name):
         ({"mix": 0.5}, "mix is 0.5, but there is one style image only: give two"),
         ({"mix": 1.5}, "mix is 1.5, expected 0"),
         ({"begin": "nowhere"}, "begin is 'nowhere', expected 'content' or 'noise'"),
-        ({"colours": "loud"}, "colours is 'loud', expected one of style, luminance, histogram"),
+        ({"colors": "loud"}, "colours is 'loud', expected one of style, luminance, histogram"),
         ({"scales": 0}, "scales is 0"),
         ({"style_layers": ["relu99"]}, "layer 'relu99' is not in minivgg"),
         ({"content_layers": ["fc8"]}, "layer 'fc8' has no map"),

@@ -5,12 +5,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vizlib import images, losses, models
+from vizlib import images, models
 from vizlib.images import ImageError
-from vizlib.optimize import Step
+from vizlib.optimize import Step, losses
 from vizlib.synthesis import texture
 from vizlib.synthesis.pieces import patch_distance
-from vizlib.synthesis.texture import Match, TextureKnobs, synthesise
+from vizlib.synthesis.texture import Match, TextureKnobs, synthesize
 
 LAYERS = ["relu1", "relu2", "relu3", "relu4"]
 
@@ -27,7 +27,7 @@ def sample():
 
 @pytest.fixture(scope="module")
 def result(net, sample) -> list[Step]:
-    return list(synthesise(net, sample, TextureKnobs(steps=40), (96, 128), LAYERS))
+    return list(synthesize(net, sample, TextureKnobs(steps=40), (96, 128), LAYERS))
 
 
 # --- Gram matrices --------------------------------------------------------------------------------------------------
@@ -122,14 +122,14 @@ def test_it_grows_and_counts(result):
 
 def test_small_sizes_come_first(net, sample):
     large = images.resize(sample, 128)
-    steps = list(synthesise(net, large, TextureKnobs(steps=6, stages=3), (128, 192), ["relu1"]))
+    steps = list(synthesize(net, large, TextureKnobs(steps=6, stages=3), (128, 192), ["relu1"]))
     assert [tuple(step.image.shape[2:]) for step in steps] == [(64, 96)] * 3 + [(128, 192)] * 3
     assert [step.iteration for step in steps] == [1, 2, 3, 4, 5, 6]
 
 
 def test_the_knobs_are_read_while_it_runs(net, sample):
     knobs = TextureKnobs(steps=4, total_variation=0)
-    steps = synthesise(net, sample, knobs, (64, 64), ["relu1", "relu2"])
+    steps = synthesize(net, sample, knobs, (64, 64), ["relu1", "relu2"])
     before = next(steps)
     knobs.weight1, knobs.steps = 0.0, 2
     after = next(steps)
@@ -139,13 +139,13 @@ def test_the_knobs_are_read_while_it_runs(net, sample):
 
 def test_the_same_for_the_same_seed(net, sample):
     def last(seed: int) -> torch.Tensor:
-        return [*synthesise(net, sample, TextureKnobs(steps=3), (64, 64), ["relu1"], seed)][-1].image
+        return [*synthesize(net, sample, TextureKnobs(steps=3), (64, 64), ["relu1"], seed)][-1].image
 
     assert torch.equal(last(1), last(1)) and not torch.equal(last(1), last(2))
 
 
 def test_an_abandoned_run_leaves_the_network_alone(net, sample):
-    steps = synthesise(net, sample, TextureKnobs(), (64, 64), ["relu1"])
+    steps = synthesize(net, sample, TextureKnobs(), (64, 64), ["relu1"])
     next(steps)
     steps.close()
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())
@@ -153,7 +153,7 @@ def test_an_abandoned_run_leaves_the_network_alone(net, sample):
 
 def test_another_network(sample):
     net = models.load("squeezenet1_0", weights="untrained")
-    totals = [sum(step.losses.values()) for step in synthesise(net, sample, TextureKnobs(steps=30), (64, 64))]
+    totals = [sum(step.losses.values()) for step in synthesize(net, sample, TextureKnobs(steps=30), (64, 64))]
     assert totals[-1] < 0.5 * totals[0]
 
 
@@ -174,13 +174,13 @@ def test_another_network(sample):
         ({"knobs": TextureKnobs(weight1=float("nan"))}, ValueError, "the layers' weights are nan: expected none below"),
         ({"knobs": TextureKnobs(total_variation=-1)}, ValueError, "total_variation is -1, expected a number from 0 on"),
         ({"knobs": TextureKnobs(levels=0)}, ValueError, "levels is 0, expected a number from 1 on"),
-        ({"knobs": TextureKnobs(optimiser="sgd")}, ValueError, "optimiser 'sgd' is unknown; choose adam, lbfgs"),
+        ({"knobs": TextureKnobs(optimizer="sgd")}, ValueError, "optimiser 'sgd' is unknown; choose adam, lbfgs"),
     ],
 )
 def test_what_is_refused(net, sample, change, error, message):
     given_ = {"sample": sample, "knobs": TextureKnobs(), "size": (64, 64), "layers": ["relu1"]} | change
     with pytest.raises(error, match=message):
-        next(synthesise(net, **given_))
+        next(synthesize(net, **given_))
 
 
 def test_weights_are_shares():

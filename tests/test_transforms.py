@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from vizlib import transforms
-from vizlib.transforms import compose, jitter, rotate, scale, warp
+from vizlib.optimize import transforms
+from vizlib.optimize.transforms import compose, jitter, rotate, scale, warp
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ def other() -> models.Network:
     return models.load("squeezenet1_1", weights="untrained", device="cpu")
 
 
-def png(colour: str = "red", size: tuple[int, int] = (40, 30)) -> bytes:
+def png(color: str = "red", size: tuple[int, int] = (40, 30)) -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", size, colour).save(buffer, "png")
+    Image.new("RGB", size, color).save(buffer, "png")
     return buffer.getvalue()
 
 

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from http.client import HTTPException
@@ -32,6 +32,15 @@ TIMEOUT = 30  # seconds without a byte from the server
 
 class AssetError(OSError):
     """A file could not be found, downloaded, stored or read; the message says what to do."""
+
+
+# --- names ----------------------------------------------------------------------------------------------------------
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: '; did you mean 'conv1'?', or nothing where none is near."""
+    near = get_close_matches(str(name), list(known), n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 # --- folders --------------------------------------------------------------------------------------------------------
@@ -71,6 +80,23 @@ def sha256(path: str | os.PathLike) -> str:
     """The file's SHA-256 as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Inside the `with`, a path to write a file or a folder at; it takes the place of `path` at the end, whole.
+
+    After an exception `path` is as it was, and nothing is left beside it.
+    """
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 # --- downloads ------------------------------------------------------------------------------------------------------
@@ -179,8 +205,7 @@ def fetch_url(url: str, *, max_bytes: int = 50_000_000, timeout: float = TIMEOUT
 
 def _download(name: str) -> Download:
     if name not in DOWNLOADS:
-        near = get_close_matches(str(name), DOWNLOADS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, DOWNLOADS)
         raise AssetError(f"{name!r} is not a downloadable file; there are {', '.join(DOWNLOADS)}{hint}")
     return DOWNLOADS[name]
 
@@ -190,7 +215,7 @@ def _cached_path(name: str) -> Path:
 
 
 # A ValueError is pooch's and a RuntimeError is torch.hub's way of saying that the hash differs.
-_NETWORK_ERRORS = (
+_FAILED_DOWNLOADS = (
     *(requests.RequestException, URLError, HTTPException, ConnectionError, TimeoutError),
     *(ValueError, RuntimeError),
 )
@@ -201,15 +226,7 @@ def _explained(what: str, url: str, path: Path, alternative: str) -> Iterator[No
     """Turn whatever goes wrong with a download into an `AssetError` that says what to do."""
     try:
         yield
-    except (
-        ConnectionError,
-        HTTPException,
-        RuntimeError,
-        TimeoutError,
-        URLError,
-        ValueError,
-        requests.RequestException,
-    ) as error:
+    except _FAILED_DOWNLOADS as error:
         raise AssetError(
             f"{what} could not be downloaded from {url}: {_reason(error)}. Try again when online, or save that "
             f"address by hand as {path}; {alternative} works offline"
@@ -317,15 +334,10 @@ def stored_array(path: Path) -> np.ndarray | None:
 
 def store_array(path: Path, array: np.ndarray) -> None:
     """Keep an array in the cache, whole or not at all. A cache that cannot be written only costs time later."""
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as file:
+        with whole(path) as part, open(part, "wb") as file:
             np.save(file, array)
-        part.replace(path)
-    except OSError:
-        with suppress(OSError):
-            part.unlink()
 
 
 # --- datasets -------------------------------------------------------------------------------------------------------
@@ -344,14 +356,9 @@ def torchvision_dataset(kind: type, name: str, **options: object) -> Dataset:
     """
     root = cache_folder() / "datasets" / name
     if not root.is_dir():
-        part = root.with_name(f".{name}.{uuid.uuid4().hex}.part")
-        try:
-            with _explained(name, "the address in torchvision", root, "galleries.patches()"):
-                part.mkdir(parents=True)
-                kind(part, download=True, **options)
-                part.replace(root)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+        with _explained(name, "the address in torchvision", root, "galleries.patches()"), whole(root) as part:
+            part.mkdir(parents=True)
+            kind(part, download=True, **options)
     try:
         return kind(root, download=False, **options)
     except (RuntimeError, OSError) as error:

@@ -29,6 +29,14 @@ def limit_threads() -> int:
     return threads
 
 
+def bf16(device: torch.device, wanted: bool) -> torch.autocast:
+    """Inside the `with`, convolutions and products run in bfloat16, if that is wanted; losses should stay outside.
+
+    It gives other pictures, as another seed would, and pays only where `bf16_is_faster`.
+    """
+    return torch.autocast(device.type, torch.bfloat16, enabled=bool(wanted))
+
+
 @cache
 def bf16_is_faster() -> bool:
     """Whether the CPU runs a convolution faster in bfloat16 than in float32: it is tried, in some ten milliseconds.

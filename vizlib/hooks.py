@@ -13,12 +13,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from difflib import get_close_matches
 from threading import get_ident
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+
+from vizlib.assets import did_you_mean
 
 # --- layers by name -------------------------------------------------------------------------------------------------
 
@@ -40,13 +41,20 @@ def find(model: nn.Module, layer: str) -> tuple[nn.Module, int]:
         return modules[repeat[1]], int(repeat[2])
     known = list(named or modules)
     listing = f"{known[0]} … {known[-1]}" if len(known) > 12 else ", ".join(known)
-    near = get_close_matches(str(layer), modules, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise LookupError(f"layer {layer!r} is not in {_name(model)}; it has {listing} (net.layers){hint}")
+    raise LookupError(
+        f"layer {layer!r} is not in {_name(model)}; it has {listing} (net.layers){did_you_mean(layer, modules)}"
+    )
 
 
 def _name(model: nn.Module) -> str:
     return getattr(model, "name", None) or type(model).__name__
+
+
+def _listed(layers: Iterable[str]) -> list[str]:
+    """The names as a list: a single name would be taken for a list of letters."""
+    if isinstance(layers, str) or not isinstance(layers, Iterable) or not (layers := list(layers)):
+        raise TypeError(f"layers: expected a list with at least one name, like ['conv1'], got {layers!r}")
+    return layers
 
 
 @contextmanager
@@ -99,14 +107,14 @@ def recording(model: nn.Module, layers: Iterable[str]) -> Iterator[dict[str, Ten
 
     Raises:
         LookupError: A layer that does not exist.
-        TypeError: A layer whose output is not one tensor.
+        TypeError: A layer whose output is not one tensor, or a single name instead of a list of names.
 
     Example:
         >>> with recording(net, ["relu7"]) as activations:
         ...     score = net(photo)[0, 281]
         >>> (gradient,) = torch.autograd.grad(score, activations["relu7"])
     """
-    activations: dict[str, Tensor] = {}
+    layers, activations = _listed(layers), {}
 
     def keep(layer: str, output: Tensor) -> Tensor:
         activations[layer] = output
@@ -136,8 +144,7 @@ def read(model: nn.Module, images: Tensor, layers: Iterable[str], grad: bool = F
         >>> read(net, photo, ["conv1", "relu5"])["conv1"].shape
         torch.Size([1, 64, 48, 48])
     """
-    if isinstance(layers, str) or not isinstance(layers, Iterable) or not (layers := list(layers)):
-        raise TypeError(f"layers: expected a list with at least one name, like ['conv1'], got {layers!r}")
+    layers = _listed(layers)
     activations: dict[str, Tensor] = {}
 
     def keep(layer: str, output: Tensor) -> Tensor:

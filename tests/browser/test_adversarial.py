@@ -10,11 +10,11 @@ SAME, ANOTHER = (88, 172, 169), (221, 119, 132)  # the bar of the first answer, 
 LIVE = "img.vizlib-live-picture >> nth={}"
 
 
-def bar(picture: np.ndarray, colour: tuple[int, int, int]) -> float:
+def bar(picture: np.ndarray, color: tuple[int, int, int]) -> float:
     """The share of this colour in the upper bar below the changed image, at the right."""
     height, width = picture.shape[:2]
     upper = picture[height - 110 : height - 85, 2 * width // 3 + 3 :].astype(int)
-    return (np.abs(upper - colour).max(2) < 25).mean()
+    return (np.abs(upper - color).max(2) < 25).mean()
 
 
 def drag(notebook: NotebookPage, css_class: str, index: int, places: float) -> None:

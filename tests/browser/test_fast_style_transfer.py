@@ -39,8 +39,8 @@ def test_an_upload_is_painted_at_once(painting, tmp_path):
     with painting.page.expect_file_chooser() as chooser:
         nth(painting, "vizlib-upload", 0).click()
     picture = assert_changes(painting, 0, lambda: chooser.value.set_files(path), "the upload is painted")
-    colour = (plain[0, :, 0, 0] * 255).round().numpy()
-    share = (np.abs(picture - colour).max(2) < 4).mean()
+    color = (plain[0, :, 0, 0] * 255).round().numpy()
+    share = (np.abs(picture - color).max(2) < 4).mean()
     assert 0.2 < share < 0.6, "the upload's colour fills its own place, and not that of the painted picture"
 
     photo = images.save(images.load("flower"), tmp_path / "flower.jpg")

@@ -10,7 +10,7 @@ def choose(notebook: NotebookPage, rule: str, index: int) -> None:
     notebook.page.get_by_role("button", name=rule, exact=True).nth(index).click()
 
 
-def grey_share(picture: np.ndarray) -> float:
+def gray_share(picture: np.ndarray) -> float:
     """How much of a picture is the grey of a gradient of zero."""
     return (np.abs(picture.astype(int) - 128).max(2) <= 2).mean()
 
@@ -26,7 +26,7 @@ def test_rule_layer_and_channel_change_the_pictures(open_notebook):
 
     guided = notebook.pixels(PICTURE.format(1))
     plain = assert_changes(notebook, 1, lambda: choose(notebook, "backprop", 0), "the true gradient is drawn")
-    assert grey_share(plain) < grey_share(guided), "the true gradient is spread over more pixels"
+    assert gray_share(plain) < gray_share(guided), "the true gradient is spread over more pixels"
     assert_changes(notebook, 1, lambda: choose(notebook, "deconvnet", 0), "deconvnet is drawn")
     assert_changes(notebook, 1, lambda: press(notebook, "vizlib-channel", 1, "ArrowRight"), "channel 21 is drawn")
     early = assert_changes(notebook, 1, lambda: press(notebook, "vizlib-layer", 1, "Home"), "the first layer is drawn")

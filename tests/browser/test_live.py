@@ -11,7 +11,8 @@ import time
 from dataclasses import dataclass
 import ipywidgets as W
 import torch
-from vizlib import live, widgets
+from vizlib import widgets
+from vizlib.widgets import live
 from vizlib.optimize import Step
 
 @dataclass
@@ -50,7 +51,7 @@ def notebook(open_notebook) -> NotebookPage:
     return notebook
 
 
-def colour(notebook: NotebookPage) -> np.ndarray:
+def color(notebook: NotebookPage) -> np.ndarray:
     return notebook.pixels("img.vizlib-live-picture")[32, 32] / 255
 
 
@@ -69,11 +70,11 @@ def click(notebook: NotebookPage, button: str) -> None:
 
 
 def test_it_grows_obeys_and_lets_other_cells_run(notebook):
-    red, at = colour(notebook)[0], step(notebook)
-    notebook.until(lambda: step(notebook) > at + 10 and colour(notebook)[0] > red + 0.01, "the picture moves by itself")
+    red, at = color(notebook)[0], step(notebook)
+    notebook.until(lambda: step(notebook) > at + 10 and color(notebook)[0] > red + 0.01, "the picture moves by itself")
     notebook.press("test-green", "ArrowRight", "ArrowRight", "ArrowRight")
     begun = time.monotonic()
-    notebook.until(lambda: abs(colour(notebook)[1] - 0.8) < 0.05, "a step saw the new value")
+    notebook.until(lambda: abs(color(notebook)[1] - 0.8) < 0.05, "a step saw the new value")
     assert time.monotonic() - begun < 3
 
     notebook.run_cell(2)

@@ -67,9 +67,9 @@ def test_the_photo_and_its_prediction_change_with_the_picker_and_the_upload(open
     with notebook.page.expect_file_chooser() as chooser:
         file_input.click()
     picture = assert_changes(notebook, 0, lambda: chooser.value.set_files(path), "the upload is drawn")
-    colour = (photo[0, :, 0, 0] * 255).round().numpy()
+    color = (photo[0, :, 0, 0] * 255).round().numpy()
     left = picture[:, : picture.shape[1] // 3]
-    assert (np.abs(left - colour).max(2) < 3).mean() > 0.3, "the uploaded colour fills the photo's place"
+    assert (np.abs(left - color).max(2) < 3).mean() > 0.3, "the uploaded colour fills the photo's place"
     assert select.input_value() == "plain.png"
 
     broken = tmp_path / "broken.png"

@@ -4,7 +4,8 @@ from test_notebooks import PICTURE, assert_changes, nth, press
 
 WHILE_TSNE_RUNS = """\
 import torch
-from vizlib import galleries, plot, widgets
+from vizlib import plot, widgets
+from vizlib.images import galleries
 from vizlib.analysis import embedding
 
 digits = galleries.digits()

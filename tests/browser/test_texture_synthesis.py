@@ -65,11 +65,11 @@ def test_another_sample_begins_anew(growing):
     growing.until(lambda: step(growing) > 5, "it has grown a little", 60)
     growing.page.locator(".vizlib-image select").first.select_option("glass")
 
-    def colourful() -> bool:
+    def colorful() -> bool:
         pixels = growing.pixels(PICTURE).astype(float)
         return (np.ptp(pixels, axis=2) > 80).mean() > 0.02
 
-    growing.until(colourful, "bricks are grey, panes of glass are not", 60)
+    growing.until(colorful, "bricks are grey, panes of glass are not", 60)
     assert growing.errors() == []
 
 

@@ -8,7 +8,7 @@ from captum.robust import FGSM, PGD
 from torch import Tensor, nn
 
 from vizlib import images, models
-from vizlib.network import Network
+from vizlib.models import Network
 from vizlib.synthesis import adversarial, robustness
 from vizlib.synthesis.adversarial import AttackKnobs, attack, direction, fgsm
 
@@ -84,8 +84,8 @@ def linear() -> tuple[Network, Tensor]:
 def test_on_a_linear_network_the_best_change_is_known(norm, optimum):
     """Hoelder: of all changes d with |d| <= epsilon, w.d is largest at epsilon |w|_1, or epsilon sqrt(n) |w|_2."""
     net, w = linear()
-    grey = torch.full((1, 3, 8, 8), 0.5)
-    answer = net(grey).argmax().item()
+    gray = torch.full((1, 3, 8, 8), 0.5)
+    answer = net(gray).argmax().item()
     towards = w if answer == 0 else -w
 
     def margin(image: Tensor) -> float:
@@ -93,12 +93,12 @@ def test_on_a_linear_network_the_best_change_is_known(norm, optimum):
         return (logits[1 - answer] - logits[answer]).item()
 
     epsilon = 0.03
-    best = margin(grey) + epsilon * optimum(w).item()
-    *_, many = attack(net, grey, AttackKnobs(20, epsilon, 0.01, norm))
-    assert margin(fgsm(net, grey, epsilon, norm)) == pytest.approx(best, rel=1e-4)
+    best = margin(gray) + epsilon * optimum(w).item()
+    *_, many = attack(net, gray, AttackKnobs(20, epsilon, 0.01, norm))
+    assert margin(fgsm(net, gray, epsilon, norm)) == pytest.approx(best, rel=1e-4)
     assert margin(many.image) == pytest.approx(best, rel=1e-4)
-    assert margin(fgsm(net, grey, epsilon, norm, target=1 - answer)) == pytest.approx(best, rel=1e-4)
-    assert torch.allclose(direction(net, grey, norm), adversarial.unit(towards, norm), atol=1e-4)
+    assert margin(fgsm(net, gray, epsilon, norm, target=1 - answer)) == pytest.approx(best, rel=1e-4)
+    assert torch.allclose(direction(net, gray, norm), adversarial.unit(towards, norm), atol=1e-4)
 
 
 def test_random_signs_do_as_much_as_the_l2_norm_says():

@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from vizlib import images, losses, models
+from vizlib import images, models
 from vizlib.hooks import read
-from vizlib.network import Network
+from vizlib.models import Network
+from vizlib.optimize import objectives
 from vizlib.synthesis.ascent import AscentKnobs, ascend, blank
 
 SQUEEZENET = Path(__file__).parents[3] / "shared" / "models" / "squeezenet1_0-imagenet.safetensors"
@@ -25,7 +26,7 @@ def cosine(net: Network, layer: str) -> float:
     def gradient(bf16: bool) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             activation = read(net, image, [layer], grad=True)[layer].float()
-        return torch.autograd.grad(losses.channel(layer, 1).score({layer: activation}).sum(), image)[0].flatten()
+        return torch.autograd.grad(objectives.channel(layer, 1).score({layer: activation}).sum(), image)[0].flatten()
 
     return torch.cosine_similarity(gradient(True), gradient(False), 0).item()
 
@@ -46,6 +47,6 @@ def test_an_ascent_in_bfloat16_ends_in_the_same_class():
     net = models.load("minivgg", "cpu")
     for bf16 in (False, True):
         knobs = AscentKnobs(20, learning_rate=0.05, jitter=4, scale=0.1, rotate=5, bf16=bf16)
-        *_, last = ascend(net, losses.channel("fc8", 20), blank(net, fourier=True), knobs)
+        *_, last = ascend(net, objectives.channel("fc8", 20), blank(net, fourier=True), knobs)
         prediction = net.predict(last.image, 1)[0][0]
         assert prediction.index == 20 and prediction.probability > 0.9 and last.image.dtype == torch.float32

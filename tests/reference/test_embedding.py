@@ -6,8 +6,9 @@ from scipy.spatial.distance import squareform
 from sklearn.manifold import TSNE
 from sklearn.manifold._t_sne import _joint_probabilities
 
-from vizlib import features, galleries, models
-from vizlib.analysis import embedding
+from vizlib import models
+from vizlib.analysis import embedding, features
+from vizlib.images import galleries
 
 
 @pytest.fixture(scope="module")
@@ -17,10 +18,10 @@ def rows() -> torch.Tensor:
 
 
 def test_pca_is_the_singular_value_decomposition(rows):
-    centred = (rows - rows.mean(0)).double()
-    _, s, vt = torch.linalg.svd(centred, full_matrices=False)
+    centered = (rows - rows.mean(0)).double()
+    _, s, vt = torch.linalg.svd(centered, full_matrices=False)
     projection = embedding.pca(rows, 5)
-    expected = centred @ vt[:5].T
+    expected = centered @ vt[:5].T
     signs = (expected * projection.points).sum(0).sign()
     assert torch.allclose(projection.points.double(), expected * signs, atol=1e-4)
     assert torch.allclose(projection.explained.double(), (s.square() / s.square().sum())[:5], atol=1e-6)

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from vizlib import models
-from vizlib.network import Network
-from vizlib.parametrise import Pixels
+from vizlib.models import Network
+from vizlib.optimize import Pixels
 from vizlib.synthesis import inversion
 from vizlib.synthesis.inversion import InversionKnobs
 

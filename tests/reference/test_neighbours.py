@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from vizlib import features, models
-from vizlib.analysis import neighbours
+from vizlib import models
+from vizlib.analysis import features, neighbours
 
 
 def test_scikit_learn_finds_what_brute_force_finds():

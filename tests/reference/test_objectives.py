@@ -16,12 +16,13 @@ from torch.nn import functional as F
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
-from vizlib import first_layer, losses, models
+from vizlib import models
 from vizlib.hooks import read
-from vizlib.optimize import Knobs, minimise
-from vizlib.parametrise import Pixels, Spectrum, colour_matrix, frequency_scale
+from vizlib.models import first_layer
+from vizlib.optimize import OptimizerKnobs, Pixels, Spectrum, losses, minimize, objectives, regularizers
+from vizlib.optimize.parametrizations import color_matrix, frequency_scale
+from vizlib.optimize.transforms import warp
 from vizlib.synthesis import ascent
-from vizlib.transforms import warp
 
 N, C, SIDE = 2, 4, 12
 
@@ -32,13 +33,13 @@ def random(*shape: int, seed: int = 0) -> Tensor:
 
 FEATURES = random(N, C, 5, 6)
 OBJECTIVES = {
-    "one channel": losses.channel("a", 2),
-    "a channel each": losses.channel("a", torch.tensor([3, 0])),
-    "the neuron in the middle": losses.neuron("a", 1),
-    "a neuron": losses.neuron("a", torch.tensor([1, 2]), 4, 0),
-    "a class": losses.channel("fc", 1),
-    "energy": losses.energy("a"),
-    "a sum": losses.channel("a", 2) + 0.3 * losses.energy("b") + losses.neuron("b", 0) * -2,
+    "one channel": objectives.channel("a", 2),
+    "a channel each": objectives.channel("a", torch.tensor([3, 0])),
+    "the neuron in the middle": objectives.neuron("a", 1),
+    "a neuron": objectives.neuron("a", torch.tensor([1, 2]), 4, 0),
+    "a class": objectives.channel("fc", 1),
+    "energy": objectives.energy("a"),
+    "a sum": objectives.channel("a", 2) + 0.3 * objectives.energy("b") + objectives.neuron("b", 0) * -2,
 }
 
 
@@ -58,17 +59,17 @@ def test_an_objective_and_its_gradient_agree_with_finite_differences(objective):
 
 
 def test_the_objectives_gradients_in_closed_form():
-    def gradient(objective: losses.Objective) -> Tensor:
+    def gradient(objective: objectives.Objective) -> Tensor:
         x = FEATURES.clone().requires_grad_()
         return torch.autograd.grad(objective.score({"a": x}).sum(), x)[0]
 
     expected = torch.zeros_like(FEATURES)
     expected[0, 3] = expected[1, 0] = 1 / 30
-    assert torch.allclose(gradient(losses.channel("a", torch.tensor([3, 0]))), expected)
+    assert torch.allclose(gradient(objectives.channel("a", torch.tensor([3, 0]))), expected)
     expected = torch.zeros_like(FEATURES)
     expected[:, 1, 2, 3] = 1
-    assert torch.equal(gradient(losses.neuron("a", 1)), expected)
-    assert torch.allclose(gradient(losses.energy("a")), FEATURES / (C * 30))
+    assert torch.equal(gradient(objectives.neuron("a", 1)), expected)
+    assert torch.allclose(gradient(objectives.energy("a")), FEATURES / (C * 30))
 
 
 @pytest.mark.parametrize("name", ["minivgg", "squeezenet1_0", "resnet18"])
@@ -77,11 +78,11 @@ def test_the_gradient_at_the_pixels_agrees_with_finite_differences(name):
     net = models.load(name, "cpu", "untrained").double()
     layer = {"minivgg": "relu3", "squeezenet1_0": "fire3", "resnet18": "layer1.0"}[name]
     image = 0.5 + 0.1 * random(1, 3, net.min_size if name == "minivgg" else 48, 64).clamp(-2, 2)
-    objective, h = losses.channel(layer, 1), 1e-6
+    objective, h = objectives.channel(layer, 1), 1e-6
 
     def loss(image: Tensor) -> Tensor:
         score = objective.score(read(net, image, [layer], grad=True)).sum()
-        return -score + 3 * losses.total_variation(image) + 2 * losses.l2_norm(image, net.mean)
+        return -score + 3 * regularizers.total_variation(image) + 2 * regularizers.l2_norm(image, net.mean)
 
     x = image.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(loss(x), x)
@@ -93,17 +94,17 @@ def test_the_gradient_at_the_pixels_agrees_with_finite_differences(name):
 
 def test_total_variation_and_l2_in_closed_form():
     image = random(1, 3, 4, 5).requires_grad_()
-    (gradient,) = torch.autograd.grad(losses.total_variation(image), image)
+    (gradient,) = torch.autograd.grad(regularizers.total_variation(image), image)
     x = image.detach().numpy()
     down, across = np.diff(x, axis=2), np.diff(x, axis=3)
-    assert losses.total_variation(image).item() == pytest.approx((down**2).mean() + (across**2).mean())
+    assert regularizers.total_variation(image).item() == pytest.approx((down**2).mean() + (across**2).mean())
     expected = np.zeros_like(x)
     expected[:, :, 1:] += 2 * down / down.size
     expected[:, :, :-1] -= 2 * down / down.size
     expected[..., 1:] += 2 * across / across.size
     expected[..., :-1] -= 2 * across / across.size
     assert np.allclose(gradient, expected)
-    (gradient,) = torch.autograd.grad(losses.l2_norm(image, 0.3), image)
+    (gradient,) = torch.autograd.grad(regularizers.l2_norm(image, 0.3), image)
     assert torch.allclose(gradient, 2 * (image - 0.3) / image.numel())
 
 
@@ -157,13 +158,13 @@ def test_the_spectrums_image_is_numpys(height, width):
     scale = 1 / np.maximum(np.hypot(down, across), 1 / max(height, width))
     assert np.allclose(frequency_scale(height, width), scale)
     field = np.fft.irfft2((real + 1j * imaginary) * scale, s=(height, width), norm="ortho")
-    colours = np.einsum("ij,njhw->nihw", colour_matrix().double().numpy(), field)
-    assert np.allclose(picture.image().detach(), 1 / (1 + np.exp(-colours)), atol=1e-6)
+    colors = np.einsum("ij,njhw->nihw", color_matrix().double().numpy(), field)
+    assert np.allclose(picture.image().detach(), 1 / (1 + np.exp(-colors)), atol=1e-6)
 
 
 def test_the_spectrums_gradient_agrees_with_finite_differences():
     picture = Spectrum(1, 5, 6, generator=torch.Generator().manual_seed(0))
-    picture._scale, picture._colours = picture._scale.double(), picture._colours.double()
+    picture._scale, picture._colors = picture._scale.double(), picture._colors.double()
     weights = random(1, 3, 5, 6)
 
     def loss(parameter: Tensor) -> Tensor:
@@ -191,8 +192,8 @@ def test_a_movement_is_scipys_and_torchvisions(move):
     image, moving = smooth(40, 32), matrix(*move)
     ours = warp(image, moving, 40, 32)
     inverse = torch.linalg.inv(moving)[0].double().numpy()[[1, 0, 2]][:, [1, 0, 2]]  # SciPy's axes are y, x
-    centre = np.array([19.5, 15.5])
-    offset = inverse[:2, :2] @ -centre + inverse[:2, 2] + centre
+    center = np.array([19.5, 15.5])
+    offset = inverse[:2, :2] @ -center + inverse[:2, 2] + center
     expected = [
         scipy.ndimage.affine_transform(plane, inverse[:2, :2], offset, order=1, mode="reflect")
         for plane in image[0].numpy()
@@ -220,9 +221,9 @@ def quadratic(image: Tensor, iteration: int = 0) -> dict[str, Tensor]:
     return {"quadratic": 0.5 * (CURVATURE * (image - LOWEST).square()).sum()}
 
 
-def images_of(optimiser: str, learning_rate: float, steps: int) -> list[Tensor]:
+def images_of(optimizer: str, learning_rate: float, steps: int) -> list[Tensor]:
     start = Pixels(torch.full((1, 3, 4, 4), 0.5))
-    return [step.image for step in minimise(quadratic, start, Knobs(steps, optimiser, learning_rate))]
+    return [step.image for step in minimize(quadratic, start, OptimizerKnobs(steps, optimizer, learning_rate))]
 
 
 def test_adam_takes_torchs_steps():
@@ -237,7 +238,7 @@ def test_adam_takes_torchs_steps():
 
 def test_normalised_steps_follow_the_gradient_at_one_length():
     x = torch.full((1, 3, 4, 4), 0.5)
-    for image in images_of("normalised", 0.01, 12):
+    for image in images_of("normalized", 0.01, 12):
         gradient = CURVATURE * (x - LOWEST)
         x = x - 0.01 * gradient * 48**0.5 / gradient.norm()
         assert torch.allclose(image, x, atol=1e-6)

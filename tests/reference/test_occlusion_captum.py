@@ -7,7 +7,7 @@ from torch import Tensor
 
 from vizlib import images, models
 from vizlib.analysis import occlusion
-from vizlib.network import Network
+from vizlib.models import Network
 
 NETWORKS = {"minivgg": 64, "squeezenet1_0": 96, "resnet18": 96}
 
@@ -15,7 +15,7 @@ NETWORKS = {"minivgg": 64, "squeezenet1_0": 96, "resnet18": 96}
 @pytest.fixture(scope="module", params=NETWORKS)
 def setting(request) -> tuple[Network, Tensor]:
     name = request.param
-    net = models.load(name, "cpu", weights="trained" if name in models.BUNDLED else "untrained", seed=3)
+    net = models.load(name, "cpu", weights="trained" if name in models.zoo.BUNDLED else "untrained", seed=3)
     return net, images.prepare(images.load("coffee"), NETWORKS[name])
 
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from vizlib import hooks, models
-from vizlib.network import Network
-from vizlib.receptive_field import Box, receptive_field, receptive_fields
+from vizlib.analysis.receptive_field import receptive_field, receptive_fields
+from vizlib.images import Box
+from vizlib.models import Network
 
 LAYERS = {
     "minivgg": ["conv1", "relu2", "pool4", "relu6", "conv7"],
@@ -22,7 +23,7 @@ LAYERS = {
 }
 
 
-def linearised(net: Network) -> Network:
+def linearized(net: Network) -> Network:
     """The same architecture in which every pixel that can matter does: averages instead of weights and maxima.
 
     All weights are positive, max pooling is average pooling and batch norm the identity; on a positive image every
@@ -59,7 +60,7 @@ def cells(height: int, width: int) -> list[tuple[int, int]]:
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_box_is_where_the_gradient_of_the_linearised_network_is(name):
     net = models.load(name, "cpu", "untrained")
-    twin, size = linearised(net), 160
+    twin, size = linearized(net), 160
     image = torch.ones(1, 3, size, size, dtype=torch.float64, requires_grad=True)
     for layer, output in hooks.read(twin, image, LAYERS[name], grad=True).items():
         for cell in cells(*output.shape[2:]):
@@ -71,7 +72,7 @@ def test_the_box_is_where_the_gradient_of_the_linearised_network_is(name):
 def test_single_channels_of_concatenated_branches(name, layer):
     net = models.load(name, "cpu", "untrained")
     image = torch.ones(1, 3, 160, 160, dtype=torch.float64, requires_grad=True)
-    output = hooks.read(linearised(net), image, [layer], grad=True)[layer]
+    output = hooks.read(linearized(net), image, [layer], grad=True)[layer]
     found = set()
     for channel in range(0, output.shape[1], 31):
         (gradient,) = torch.autograd.grad(output[0, channel, 9, 9], image, retain_graph=True)

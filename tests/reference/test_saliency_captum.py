@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from vizlib import hooks, images, models
 from vizlib.analysis import saliency
-from vizlib.network import Network
+from vizlib.models import Network
 
 pytestmark = pytest.mark.filterwarnings("ignore:Input Tensor")
 SIDES = {"minivgg": 64, "resnet18": 64, "squeezenet1_1": 64, "googlenet": 64, "densenet121": 64}

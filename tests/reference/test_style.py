@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from vizlib import images, models
 from vizlib.hooks import read
+from vizlib.models import stages
 from vizlib.synthesis import style
 
 NETWORKS = ["minivgg", "vgg19", "squeezenet1_0"]
@@ -37,7 +38,7 @@ def gram_by_hand(f: Tensor) -> Tensor:
 def test_both_losses_are_the_formula(net, pictures):
     image, photo, painting = pictures
     knobs = style.StyleKnobs(size=72)
-    content_layers, style_layers = style.default_layers(net)
+    content_layers, style_layers = stages.content_and_style_layers(net)
     here, there, now = (read(net, x, [*content_layers, *style_layers]) for x in (photo, painting, image))
     (layer,) = content_layers
     flat = here[layer].mean((2, 3), keepdim=True)
@@ -95,7 +96,7 @@ def test_the_tutorials_losses_are_ours_up_to_their_units(pictures):
     knobs = style.StyleKnobs(content_layers=["conv4_2"], style_layers=["conv1_1", "conv2_1", "conv3_1"], size=72)
     features = net.module.features
     names = {id(module): name for name, module in net.layers.items()}
-    x, content, by_style = {k: net.normalise(v) for k, v in zip("ips", pictures, strict=True)}, None, []
+    x, content, by_style = {k: net.normalize(v) for k, v in zip("ips", pictures, strict=True)}, None, []
     for module in features[:22]:
         plain = nn.ReLU() if isinstance(module, nn.ReLU) else module
         x = {k: plain(v) for k, v in x.items()}

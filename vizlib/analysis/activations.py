@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vizlib.hooks import read
-from vizlib.network import Network
+from vizlib.models import Network
 
 _shapes: WeakKeyDictionary[Network, dict[str, tuple[int, int, int]]] = WeakKeyDictionary()
 

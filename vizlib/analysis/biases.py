@@ -59,8 +59,8 @@ def tagged(images: Tensor, which: Tensor) -> Tensor:
             f"expected images (N, 3, {SIDE}, {SIDE}) and a boolean for each, got {tuple(images.shape)} and "
             f"{tuple(which.shape)} of {which.dtype}"
         )
-    colour = torch.tensor(ORANGE)[:, None, None]
-    return torch.where(TAG & which[:, None, None, None], colour, images)
+    color = torch.tensor(ORANGE)[:, None, None]
+    return torch.where(TAG & which[:, None, None, None], color, images)
 
 
 def share_inside(maps: Tensor, region: Tensor) -> Tensor:

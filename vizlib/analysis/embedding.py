@@ -40,8 +40,8 @@ def pca(values: Tensor, k: int = 2) -> Projection:
     _check_rows(values)
     if not 1 <= k <= min(values.shape):
         raise ValueError(f"k = {k}: expected 1 to {min(values.shape)}, the smaller of {tuple(values.shape)}")
-    fitted = PCA(k, svd_solver="full").fit(values.double().cpu().numpy())
-    points = fitted.transform(values.double().cpu().numpy())
+    fitted = PCA(k, svd_solver="full").fit(rows := values.cpu().double().numpy())
+    points = fitted.transform(rows)
     return Projection(torch.from_numpy(points).float(), torch.from_numpy(fitted.explained_variance_ratio_).float())
 
 
@@ -68,8 +68,8 @@ def tsne(values: Tensor, perplexity: float = 30, seed: int = 0, start: str = "pc
     stored = assets.stored_array(path) if cached else None
     if stored is not None and stored.shape == (len(values), 2):
         return torch.from_numpy(stored)
-    centred = values.cpu().double() - values.cpu().double().mean(0)
-    rows = (centred / centred.abs().max()).float()  # the result does not depend on the scale, but its arithmetic does
+    centered = values.cpu().double() - values.cpu().double().mean(0)
+    rows = (centered / centered.abs().max()).float()  # the result does not depend on the scale, but its arithmetic does
     rows = pca(rows, WIDE).points if min(rows.shape) > WIDE else rows
     run = TSNE(2, perplexity=perplexity, init=start, max_iter=ITERATIONS, random_state=seed)
     points = torch.from_numpy(run.fit_transform(rows.cpu().numpy())).float()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vizlib.network import Network
+from vizlib.models import Network
 
 
 def convolutions(net: nn.Module) -> dict[str, nn.Conv2d]:
@@ -102,7 +102,7 @@ def best_matches(net: Network, images: Tensor, k: int = 5, stride: int = 4) -> M
     if images.ndim != 4 or images.shape[2] < size[0] or images.shape[3] < size[1]:
         shape, smallest = tuple(images.shape), f"{size[0]}x{size[1]}"
         raise ValueError(f"images: expected (N, 3, H, W) of at least {smallest} pixels, got shape {shape}")
-    inputs = nn.functional.unfold(net.normalise(images).cpu(), size, stride=stride).transpose(1, 2).flatten(0, 1)
+    inputs = nn.functional.unfold(net.normalize(images).cpu(), size, stride=stride).transpose(1, 2).flatten(0, 1)
     pixels = nn.functional.unfold(images.cpu(), size, stride=stride).transpose(1, 2).flatten(0, 1)
     cosines = nn.functional.normalize(weights.flatten(1)) @ nn.functional.normalize(inputs).T
     best = cosines.topk(k, dim=1)

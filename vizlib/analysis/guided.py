@@ -1,6 +1,6 @@
 """Which pixels matter to one neuron: its gradient with respect to the image, by three rules for the ReLUs on the way.
 
-A ReLU decides twice. On the way up it passes what is positive. On the way down, the gradient that it is given goes on
+A ReLU decides twice. In the forward pass it lets through what is positive. In the backward pass the gradient goes on
 
 - `backprop`: where the ReLU's input was positive. This is the true gradient (Simonyan et al. 2014).
 - `deconvnet`: where the gradient is positive, whatever came up (Zeiler and Fergus 2014).
@@ -16,11 +16,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vizlib.hooks import ReluRule, read, relu_rule
-from vizlib.network import Network
+from vizlib.images import Box
+from vizlib.models import Network
+from vizlib.models.choosing import one_for_each
 
 Channel = int | Sequence[int] | Tensor
 Cell = str | tuple[int, int] | Sequence[tuple[int, int]] | Tensor
-Box = tuple[int, int, int, int]
 
 # --- one neuron of each image ---------------------------------------------------------------------------------------
 
@@ -57,7 +58,7 @@ def gradient(
     x = images.detach().clone().requires_grad_(True)
     with torch.enable_grad(), relu_rule(net, rule):
         output = net(x) if layer is None else read(net, x, [layer], grad=True)[layer]
-        neurons = _neurons(_maps(output, layer), channel, cell)
+        neurons = _neurons(_channel(_maps(output, layer), layer, channel), cell)
         return torch.autograd.grad(neurons.sum(), x)[0]
 
 
@@ -65,7 +66,7 @@ def gradient(
 def strongest_cells(net: Network, images: Tensor, layer: str, channel: Channel) -> Tensor:
     """The (row, column) at which a channel fires most on each image, `(N, 2)`; the first of several equal ones."""
     maps = _maps(read(net, images, [layer])[layer], layer)
-    return _strongest(maps[range(len(maps)), _channels(maps, channel)])
+    return _strongest(_channel(maps, layer, channel))
 
 
 def _maps(output: Tensor, layer: str | None) -> Tensor:
@@ -77,9 +78,14 @@ def _maps(output: Tensor, layer: str | None) -> Tensor:
     return output if output.ndim == 4 else output[:, :, None, None]
 
 
-def _neurons(maps: Tensor, channel: Channel, cell: Cell) -> Tensor:
+def _channel(maps: Tensor, layer: str | None, channel: Channel) -> Tensor:
+    """The map `(N, h, w)` of the channel that was asked for in each image."""
+    place = "the logits" if layer is None else f"layer {layer!r}"
+    return maps[range(len(maps)), one_for_each(channel, *maps.shape[:2], "channel", place)]
+
+
+def _neurons(chosen: Tensor, cell: Cell) -> Tensor:
     """The value `(N,)` of the neuron, or of the sum of neurons, that was asked for in each image."""
-    chosen = maps[range(len(maps)), _channels(maps, channel)]
     if isinstance(cell, str) and cell == "sum":
         return chosen.sum((1, 2))
     cells = _strongest(chosen) if isinstance(cell, str) and cell == "strongest" else _cells(chosen, cell)
@@ -90,18 +96,6 @@ def _strongest(chosen: Tensor) -> Tensor:
     width = chosen.shape[2]
     places = chosen.detach().flatten(1).argmax(1)
     return torch.stack([places // width, places % width], 1)
-
-
-def _channels(maps: Tensor, channel: Channel) -> Tensor:
-    """A channel index for each image, `(N,)`."""
-    n, count = maps.shape[:2]
-    chosen = torch.as_tensor(channel, device=maps.device)
-    whole = not (chosen.is_floating_point() or chosen.dtype == torch.bool)
-    if not whole or chosen.ndim > 1 or chosen.numel() not in (1, n):
-        raise ValueError(f"channel = {channel!r}: expected one index, or one for each of the {n} images")
-    if chosen.min() < 0 or chosen.max() >= count:
-        raise ValueError(f"channel = {channel!r}: this layer has the channels 0 … {count - 1}")
-    return chosen.expand(n).long()
 
 
 def _cells(chosen: Tensor, cell: Cell) -> Tensor:
@@ -123,11 +117,10 @@ def energy_inside(gradients: Tensor, box: Box) -> Tensor:
 
     Args:
         gradients: `(N, 3, H, W)`.
-        box: (top, bottom, left, right) in pixels. In the neuron's receptive field the share is exactly 1.
+        box: In pixels. In the neuron's receptive field the share is exactly 1.
     """
-    top, bottom, left, right = box
     energy = gradients.square().sum(1)
-    inside, total = energy[:, top:bottom, left:right].sum((1, 2)), energy.sum((1, 2))
+    inside, total = Box(*box).of(energy).sum((1, 2)), energy.sum((1, 2))
     return torch.where(total > 0, inside / total, torch.zeros_like(total))
 
 

@@ -11,10 +11,12 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
-from vizlib.incremental import Clean, Interval, clean_run, occlude, work
-from vizlib.network import Network
+from vizlib import images
+from vizlib.analysis.incremental import Clean, Interval, clean_run, occlude, work
+from vizlib.models import Network, Target
+from vizlib.optimize import last
 
-FILLS = ("mean", "blur", "grey", "black", "noise")
+FILLS = ("mean", "blur", "gray", "black", "noise")
 SCORES = ("logit", "probability")
 COARSEST = 4  # rows and columns of positions, at most, in the first picture of the map
 Fill = str | Sequence[float] | Tensor
@@ -60,16 +62,16 @@ def shown(net: Network, image: Tensor, fill: Fill = "mean", seed: int = 0) -> Te
         return gaussian_blur(image, kernel, sigma)
     if isinstance(fill, str) and fill == "noise":
         return torch.rand(image.shape, generator=torch.Generator().manual_seed(seed)).to(image)
-    colours = {"mean": net.mean.flatten().tolist(), "grey": (0.5, 0.5, 0.5), "black": (0.0, 0.0, 0.0)}
-    colour = colours.get(fill) if isinstance(fill, str) else fill
-    three = isinstance(colour, Sequence) and len(colour) == 3 and all(isinstance(c, Real) for c in colour)
-    if not three or not all(0 <= c <= 1 for c in colour):
+    colors = {"mean": net.mean.flatten().tolist(), "gray": (0.5, 0.5, 0.5), "black": (0.0, 0.0, 0.0)}
+    color = colors.get(fill) if isinstance(fill, str) else fill
+    three = isinstance(color, Sequence) and len(color) == 3 and all(isinstance(c, Real) for c in color)
+    if not three or not all(0 <= c <= 1 for c in color):
         given = f"a tensor of shape {tuple(fill.shape)}" if isinstance(fill, Tensor) else repr(fill)
         raise ValueError(
             f"fill: expected one of {', '.join(FILLS)}, three numbers in [0, 1] or an image of shape "
             f"{tuple(image.shape)}, got {given}"
         )
-    return image.new_tensor(colour)[None, :, None, None].expand_as(image)
+    return image.new_tensor(color)[None, :, None, None].expand_as(image)
 
 
 def cover(image: Tensor, shows: Tensor, rows: Interval, columns: Interval) -> Tensor:
@@ -136,7 +138,7 @@ class Map:
 def refining(
     net: Network,
     image: Tensor,
-    target: int | str,
+    target: Target,
     size: int = 16,
     stride: int = 8,
     fill: Fill = "mean",
@@ -151,22 +153,22 @@ def refining(
 
     Args:
         image: `(1, 3, H, W)` in [0, 1].
-        target: The class, by index or name.
+        target: The class by name or index, or None for the network's own answer; see `Network.class_indices`.
         size, stride: Side of the square occluder, and the distance between its positions, in pixels.
         fill, seed: What the occluder shows; see `shown`.
         score: 'logit', or 'probability' (which needs the logits of all classes, and so takes somewhat longer).
         coarse_first: Otherwise from top to bottom, which saves more: neighbours have windows of nearly the same size.
 
     Raises:
-        LookupError: A class that does not exist.
-        TypeError, ValueError: An image, size, stride, fill or score that cannot be used.
+        LookupError: A class name that does not exist.
+        TypeError, ValueError: An image, class index, size, stride, fill or score that cannot be used.
     """
     if score not in SCORES:
         raise ValueError(f"score: expected one of {', '.join(SCORES)}, got {score!r}")
     index = _class(net, image, target)
     rows, columns = (positions(length, size, stride) for length in image.shape[2:])
     clean = clean_run(net, image, [index] if score == "logit" else None)
-    shows = net.normalise(shown(net, image, fill, seed))
+    shows = net.normalize(shown(net, image, fill, seed))
     grids = _coarse_first(len(rows), len(columns)) if coarse_first else [(range(len(rows)), range(len(columns)))]
     return _fill_in(clean, shows, rows, columns, grids, index, score)
 
@@ -196,7 +198,7 @@ def _fill_in(
 def occlusion(
     net: Network,
     image: Tensor,
-    target: int | str,
+    target: Target,
     size: int = 16,
     stride: int = 8,
     fill: Fill = "mean",
@@ -208,20 +210,13 @@ def occlusion(
     Example:
         >>> lost = occlusion(net, photo, "Egyptian cat", size=16, stride=4, fill="blur").drop
     """
-    *_, last = refining(net, image, target, size, stride, fill, score, seed, coarse_first=False)
-    return last
+    return last(refining(net, image, target, size, stride, fill, score, seed, coarse_first=False))
 
 
-def _class(net: Network, image: Tensor, target: int | str) -> int:
+def _class(net: Network, image: Tensor, target: Target) -> int:
+    images.check_one(image)
     with torch.inference_mode():
-        count = net(image).shape[1]
-    if len(image) != 1:
-        raise ValueError(f"image: expected one, (1, 3, H, W), got shape {tuple(image.shape)}; image[:1] is the first")
-    if isinstance(target, str):
-        return net.class_index(target)
-    if not isinstance(target, int) or not 0 <= target < count:
-        raise LookupError(f"class {target!r}: {net.name} has the classes 0 to {count - 1}; give a number or a name")
-    return target
+        return net.class_indices(target, net(image)).item()
 
 
 def _coarse_first(height: int, width: int) -> Iterator[tuple[range, range]]:
@@ -265,7 +260,7 @@ def deletion(net: Network, image: Tensor, result: Map, order: Sequence[int], sho
     return torch.stack(probabilities).cpu()
 
 
-def saving(net: Network, image: Tensor, size: int, stride: int, target: int | None = None) -> float:
+def saving(net: Network, image: Tensor, target: Target, size: int, stride: int) -> float:
     """How many times fewer multiply-adds the convolutions need than whole forwards, over all positions."""
     rows, columns = (positions(length, size, stride) for length in image.shape[2:])
-    return work.saving(net, image, rows, columns, None if target is None else [target])
+    return work.saving(net, image, rows, columns, [_class(net, image, target)])

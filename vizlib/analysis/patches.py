@@ -7,7 +7,6 @@ result depends neither on the order of the images nor on how they are dealt out 
 """
 
 import pickle
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from contextlib import suppress
@@ -19,9 +18,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vizlib import hooks, images
-from vizlib.galleries import Gallery
-from vizlib.network import Network
-from vizlib.receptive_field import Box, receptive_fields
+from vizlib.analysis.receptive_field import receptive_fields
+from vizlib.images import Box
+from vizlib.images.galleries import Gallery
+from vizlib.models import Network
+from vizlib.optimize import last
 
 SHARDS = 16  # how many tasks an executor gets for one gallery
 
@@ -113,9 +114,8 @@ def scan(
     batch_size: int = 8,
     executor: Executor | None = None,
 ) -> TopPatches:
-    """The top patches of a whole gallery: the last result of `scanning`, which see."""
-    (result,) = deque(_scanning(net, gallery, layers, k, side, batch_size, executor), maxlen=1)
-    return result()
+    """The top patches of a whole gallery at once: the last result of `scanning`, with the same arguments."""
+    return last(_scanning(net, gallery, layers, k, side, batch_size, executor))()
 
 
 def scanning(
@@ -307,8 +307,7 @@ def _scan_shard(network: bytes, shard: Gallery, options: tuple, threads: int) ->
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        (result,) = deque(_scanning_here(_network(network), [shard], *options), maxlen=1)
-        return pickle.dumps(result())
+        return pickle.dumps(last(_scanning_here(_network(network), [shard], *options))())
     finally:
         torch.set_num_threads(before)
 

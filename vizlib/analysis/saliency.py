@@ -4,12 +4,12 @@ The pixel methods give *attributions* `(N, 3, H, W)`, signed, in units of the cl
 unit of brightness; `importance` turns them into a map. `METHODS` has them all, and the class activation maps, in one
 form: from a network, images and a target to maps `(N, H, W)`, not negative, larger where it matters more.
 
-The input is the image in [0, 1], not the normalised one. A target is a class index for all images, or one for each,
-or None for the class that the network predicts. Gradients are taken of the logit, not of the probability: a
-probability also rises when the other classes fall.
+The input is the image in [0, 1], not the normalised one. A target is a class by name or index, one for each image, or
+None for the class that the network predicts; see `Network.class_indices`. Gradients are taken of the logit, not of the
+probability: a probability also rises when the other classes fall.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -18,9 +18,9 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from vizlib.hooks import recording
-from vizlib.network import Network
+from vizlib.models import Network, Target, stages
+from vizlib.optimize import last
 
-Target = int | Sequence[int] | Tensor | None
 _ROOM = (-0.5, 1.5)  # what a Network takes for an image that something has been added to
 
 
@@ -37,21 +37,10 @@ def class_scores(net: Network, images: Tensor, target: Target = None) -> Tensor:
     """The logit of the target class for each image, `(N,)`.
 
     Raises:
-        ValueError: A target that is not a class of this network, or as many targets as there are not images.
+        LookupError, ValueError: A target that is not a class of this network; see `Network.class_indices`.
     """
     logits = net(images)
-    return logits[range(len(logits)), _classes(net, logits, target)]
-
-
-def _classes(net: Network, logits: Tensor, target: Target) -> Tensor:
-    """The target as a class index for each image, `(N,)`."""
-    n, k = logits.shape
-    chosen = logits.argmax(1) if target is None else torch.as_tensor(target, device=logits.device)
-    if chosen.dtype != torch.int64 or chosen.ndim > 1 or chosen.numel() not in (1, n):
-        raise ValueError(f"target = {target!r}: expected a class index, one for each of the {n} images, or None")
-    if chosen.min() < 0 or chosen.max() >= k:
-        raise ValueError(f"target = {target!r}: {net.name} has the classes 0 … {k - 1}; net.class_index finds a name's")
-    return chosen.expand(n)
+    return logits[range(len(logits)), net.class_indices(target, logits)]
 
 
 # --- attributions of pixels -----------------------------------------------------------------------------------------
@@ -62,7 +51,7 @@ def gradient(net: Network, images: Tensor, target: Target = None) -> Tensor:
 
     Args:
         images: `(N, 3, H, W)` in [0, 1].
-        target: A class index, one for each image, or None for the predicted class.
+        target: A class by name or index, one for each image, or None for the predicted class.
 
     Returns:
         `(N, 3, H, W)`, signed. Neither the images nor the network's parameters keep a gradient.
@@ -122,8 +111,7 @@ def smoothgrad(
     net: Network, images: Tensor, target: Target = None, samples: int = 16, noise: float = 0.2, seed: int = 0
 ) -> Tensor:
     """The last of `smoothing`: the mean gradient `(N, 3, H, W)` over all noisy copies."""
-    *_, last = smoothing(net, images, target, samples, noise, seed)
-    return last.attributions
+    return last(smoothing(net, images, target, samples, noise, seed)).attributions
 
 
 def integrated_gradients(
@@ -199,7 +187,7 @@ def class_activation_map(net: Network, images: Tensor, target: Target = None) ->
     expected = None if evidence is None else evidence.mean((2, 3)) + bias
     if expected is None or expected.shape != logits.shape or not torch.allclose(expected, logits, 1e-3, 1e-3):
         raise ValueError(f"{net.name} does not end in global average pooling and one linear layer: use grad_cam")
-    return evidence[range(len(logits)), _classes(net, logits, target)]
+    return evidence[range(len(logits)), net.class_indices(target, logits)]
 
 
 def grad_cam(net: Network, images: Tensor, target: Target = None, layer: str | None = None) -> Tensor:
@@ -208,44 +196,32 @@ def grad_cam(net: Network, images: Tensor, target: Target = None, layer: str | N
     relu(sum over k of a_k f_k(i, j)), with a_k the mean over positions of dS/df_k(i, j).
 
     Args:
-        layer: A name in `net.layers` whose output has a height and a width; None takes `last_maps(net)`.
+        layer: A name in `net.layers` whose output has a height and a width; None takes `stages.last_maps(net)`.
 
     Returns:
         `(N, h, w)` of the layer's own size, not negative.
 
     Raises:
-        LookupError: A layer that does not exist.
+        LookupError: A layer that does not exist or does not run.
         ValueError: A layer without a height and a width, or of which the score is no function.
 
     Paper: Selvaraju et al. 2017, eq. 1 and 2.
     """
-    layer = last_maps(net) if layer is None else layer
+    layer = stages.last_maps(net) if layer is None else layer
     x = images.detach().clone().requires_grad_(True)
     with torch.enable_grad(), recording(net, [layer]) as activations:
         score = class_scores(net, x, target).sum()
+    if layer not in activations:
+        raise LookupError(f"layer {layer!r} was not run by the forward of {net.name}: choose another")
     maps = activations[layer]
     if maps.ndim != 4:
         raise ValueError(
             f"layer {layer!r} gives shape {tuple(maps.shape)}, not maps (N, C, h, w): choose an earlier one"
         )
-    weights = torch.autograd.grad(score, maps)[0].mean((2, 3), keepdim=True)
-    return (weights * maps.detach()).sum(1).relu()
-
-
-def last_maps(net: Network) -> str:
-    """The last layer with a convolution, or the ReLU or batch norm right after it: where Grad-CAM looks by default.
-
-    Raises:
-        ValueError: A network without convolutions.
-    """
-    names = list(net.layers)
-    found = [i for i, name in enumerate(names) if any(isinstance(m, nn.Conv2d) for m in net.layers[name].modules())]
-    if not found:
-        raise ValueError(f"{net.name} has no convolution among its layers: name a layer that gives maps")
-    last = found[-1]
-    while last + 1 < len(names) and isinstance(net.layers[names[last + 1]], nn.ReLU | nn.BatchNorm2d):
-        last += 1
-    return names[last]
+    (gradient,) = torch.autograd.grad(score, maps, allow_unused=True)
+    if gradient is None:
+        raise ValueError(f"layer {layer!r}: the class score of {net.name} does not depend on it; choose another")
+    return (gradient.mean((2, 3), keepdim=True) * maps.detach()).sum(1).relu()
 
 
 # --- all in one form ------------------------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ from scipy.stats import spearmanr
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from vizlib.network import Network
+from vizlib.models import Network
+from vizlib.optimize import last
 
 Method = Callable[[Network, Tensor, Tensor], Tensor]
 WINDOW = 5  # pixels, of the SSIM, as in the paper's code
@@ -25,7 +26,7 @@ def layers_from_top(net: Network) -> list[str]:
     return [name for name, module in reversed(net.layers.items()) if any(True for _ in module.parameters())]
 
 
-def randomised(net: Network, fresh: Network, layer: str) -> Network:
+def randomized(net: Network, fresh: Network, layer: str) -> Network:
     """A copy of a network in which `layer` and everything above it has the weights of an untrained one.
 
     Args:
@@ -100,7 +101,7 @@ def cascading(net: Network, fresh: Network, images: Tensor, methods: Mapping[str
     """Randomise one layer more at a time, from the top down, and compare all maps with the trained network's.
 
     Args:
-        net, fresh: As for `randomised`.
+        net, fresh: As for `randomized`.
         images: `(N, 3, H, W)` in [0, 1].
         methods: By name, from (network, images, classes `(N,)`) to maps `(N, H, W)`, not negative. The classes are
             those that the trained network predicts, and stay the same throughout.
@@ -115,7 +116,7 @@ def cascading(net: Network, fresh: Network, images: Tensor, methods: Mapping[str
     rank: dict[str, list[float]] = {name: [] for name in methods}
     ssim: dict[str, list[float]] = {name: [] for name in methods}
     for done, layer in enumerate(layers, 1):
-        damaged = randomised(net, fresh, layer)
+        damaged = randomized(net, fresh, layer)
         for name, method in methods.items():
             after = method(damaged, images, target)
             rank[name].append(rank_correlation(before[name], after).mean().item())
@@ -125,8 +126,7 @@ def cascading(net: Network, fresh: Network, images: Tensor, methods: Mapping[str
 
 def cascade(net: Network, fresh: Network, images: Tensor, methods: Mapping[str, Method]) -> Cascade:
     """The last of `cascading`: all layers."""
-    *_, last = cascading(net, fresh, images, methods)
-    return last
+    return last(cascading(net, fresh, images, methods))
 
 
 def _unit(maps: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ def seeds(saliency: Tensor, sure: float = 0.1, background: float = 0.2, smooth: 
             f"sure = {sure}, background = {background}, smooth = {smooth}: expected shares above 0 that add up to at "
             "most 1, and smooth of at least 0"
         )
-    smoothed = ndimage.gaussian_filter(saliency.detach().double().cpu().numpy(), smooth * min(saliency.shape))
+    smoothed = ndimage.gaussian_filter(saliency.detach().cpu().double().numpy(), smooth * min(saliency.shape))
     labels = np.where(smoothed > smoothed.mean(), MAYBE_OBJECT, MAYBE_BACKGROUND)
     if np.ptp(smoothed) > 1e-9 * np.abs(smoothed).max():
         labels[smoothed <= np.quantile(smoothed, background)] = SURE_BACKGROUND
@@ -88,47 +88,3 @@ def largest_piece(mask: np.ndarray) -> np.ndarray:
     """The largest connected piece of a boolean mask `(H, W)`; sides connect, corners do not."""
     pieces, count = ndimage.label(mask)
     return mask if count < 2 else pieces == np.bincount(pieces[mask]).argmax()
-
-
-# --- boxes: how far off is it? --------------------------------------------------------------------------------------
-
-
-class Box(NamedTuple):
-    """A rectangle in pixels; `bottom` and `right` are where the first row and column outside begin."""
-
-    top: float
-    bottom: float
-    left: float
-    right: float
-
-    @property
-    def area(self) -> float:
-        return (self.bottom - self.top) * (self.right - self.left)
-
-
-def bounding_box(mask: Tensor) -> Box:
-    """The smallest box around a mask `(H, W)`.
-
-    Raises:
-        ValueError: A mask without a pixel.
-    """
-    rows, columns = (mask.any(dim).nonzero().flatten().tolist() for dim in (1, 0))
-    if not rows:
-        raise ValueError("mask: there is no pixel in it, so it has no box")
-    return Box(rows[0], rows[-1] + 1, columns[0], columns[-1] + 1)
-
-
-def centred_box(area: float, height: int, width: int) -> Box:
-    """A box of this area in the middle of an image, in the image's own proportions: a guess that has not looked."""
-    if not 0 <= area <= height * width:
-        raise ValueError(f"area = {area}: expected 0 to {height * width}, the area of {height}x{width} pixels")
-    margin = (1 - (area / (height * width)) ** 0.5) / 2
-    return Box(margin * height, (1 - margin) * height, margin * width, (1 - margin) * width)
-
-
-def overlap(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes: 1 where they are the same, 0 where they do not touch."""
-    height = max(0, min(a.bottom, b.bottom) - max(a.top, b.top))
-    width = max(0, min(a.right, b.right) - max(a.left, b.left))
-    common = height * width
-    return common / (a.area + b.area - common) if common else 0.0

@@ -9,7 +9,7 @@ from vizlib.plot.base import mosaic, show, to_png
 from vizlib.plot.charts import bars, curves, histograms, predictions
 from vizlib.plot.deepdream import dream_chart, film
 from vizlib.plot.fast_style import rivals
-from vizlib.plot.guided import around_grey, gradients, patch_rows, signed_grids
+from vizlib.plot.guided import around_gray, gradients, patch_rows, signed_grids
 from vizlib.plot.heat import enlarge, overlay, overlays
 from vizlib.plot.inversion import depth_charts, inversions, taken_apart
 from vizlib.plot.neighbours import Found, found, found_in
@@ -18,12 +18,12 @@ from vizlib.plot.patches import patch_grid, spotlight
 from vizlib.plot.saliency import cut_out, map_rows, maps
 from vizlib.plot.scatter import free_map, grid_map, scatter, zoomed
 from vizlib.plot.style import trade
-from vizlib.plot.texture import beside_grams, grams, labelled_rows, seam_view, to_scale
+from vizlib.plot.texture import beside_grams, grams, labeled_rows, seam_view, to_scale
 from vizlib.plot.tiles import channel_grid, filter_grid, image_grid, row
 
 __all__ = [
     "Found",
-    "around_grey",
+    "around_gray",
     "attack_view",
     "bars",
     "beside_grams",
@@ -48,7 +48,7 @@ __all__ = [
     "histograms",
     "image_grid",
     "inversions",
-    "labelled_rows",
+    "labeled_rows",
     "line_panels",
     "map_rows",
     "maps",

@@ -69,8 +69,8 @@ def _answers(axes: Axes, answers: Answers, old: int, new: int) -> None:
     """Bars of probability, each with its name written on it; the old and the new class in their colours."""
     room = int(14 * axes.get_position().width * axes.figure.get_figwidth()) - 6  # characters, beside the number
     for place, (name, probability, index) in enumerate(answers):
-        colour = BEFORE if index == old else AFTER if index == new else OTHER
-        axes.barh(place, probability, color=colour, alpha=0.75)
+        color = BEFORE if index == old else AFTER if index == new else OTHER
+        axes.barh(place, probability, color=color, alpha=0.75)
         name = name if len(name) <= room else name[: room - 1] + "…"
         axes.text(0.02, place, f"{name}, {probability:.0%}", va="center", fontsize=9)
     axes.set_xlim(0, 1)
@@ -103,8 +103,8 @@ def line_panels(
         shared = figure.axes[0] if figure.axes and y_shared else None
         axes = figure.add_subplot(1, len(panels), place + 1, sharey=shared)
         for name, line in lines.items():
-            colour, _, dashes = STYLES[names.index(name) % len(STYLES)]
-            axes.plot(distances, line, color=colour, linestyle=dashes, label=name if place == 0 else None)
+            color, _, dashes = STYLES[names.index(name) % len(STYLES)]
+            axes.plot(distances, line, color=color, linestyle=dashes, label=name if place == 0 else None)
         axes.axvline(0, color="#999999", linewidth=0.8)
         axes.set_title(text, fontsize=9)
         axes.set_xlabel(x_label, fontsize=9)

@@ -69,8 +69,8 @@ def with_bars(image: Tensor, shares: Sequence[float], side: int = 256) -> Tensor
     large = images.resize(image, (side * image.shape[2] // image.shape[3], side), "bicubic").clamp(0, 1)
     bars = torch.ones(1, 3, 16 * len(shares) + 4, side)
     for index, share in enumerate(shares):
-        colour = torch.tensor((BLUE, ORANGE)[index % 2])[:, None, None]
+        color = torch.tensor((BLUE, ORANGE)[index % 2])[:, None, None]
         top = 4 + 16 * index
         bars[0, :, top : top + 12] = 0.9
-        bars[0, :, top : top + 12, : round(side * share)] = colour
+        bars[0, :, top : top + 12, : round(side * share)] = color
     return torch.cat([large, bars], 2)

@@ -56,16 +56,16 @@ def histograms(values: Mapping[str, Tensor], label: str, title: str = "", bins: 
     """Histograms of several groups of numbers in [0, 1] on one axis, each with its mean as a dashed line."""
     figure = new_figure(WIDTH * 0.8, 2.8)
     axes = figure.add_subplot()
-    for (name, numbers), colour in zip(values.items(), ("#21918c", "#fca50a", "#440154"), strict=False):
+    for (name, numbers), color in zip(values.items(), ("#21918c", "#fca50a", "#440154"), strict=False):
         axes.hist(
             numbers.cpu().numpy(),
             bins,
             range=(0, 1),
             alpha=0.65,
-            color=colour,
+            color=color,
             label=f"{name} (mean {numbers.mean():.2f})",
         )
-        axes.axvline(numbers.mean().item(), color=colour, linestyle="--")
+        axes.axvline(numbers.mean().item(), color=color, linestyle="--")
     axes.set_xlabel(label, fontsize=9)
     axes.set_ylabel("how many", fontsize=9)
     axes.set_title(title, fontsize=10)
@@ -90,8 +90,8 @@ def curves(
     figure = new_figure(WIDTH * 0.8, 2.9)
     axes = figure.add_subplot()
     for (name, line), style in zip(values.items(), STYLES, strict=False):
-        colour, marker, dashes = style
-        axes.plot(x, line, color=colour, marker=marker, linestyle=dashes, label=name)
+        color, marker, dashes = style
+        axes.plot(x, line, color=color, marker=marker, linestyle=dashes, label=name)
     if share:
         axes.set_ylim(0, 1.05)
         axes.yaxis.set_major_formatter("{x:.0%}")

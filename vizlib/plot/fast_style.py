@@ -18,11 +18,11 @@ def rivals(runs: Mapping[str, Sequence[Sequence[float]]], x_label: str, label: s
         raise ValueError("runs: expected at least one run of positive numbers for each name")
     figure = new_figure(WIDTH * 0.8, 2.9)
     axes = figure.add_subplot()
-    for (name, lines), (colour, _, dashes) in zip(runs.items(), STYLES, strict=False):
+    for (name, lines), (color, _, dashes) in zip(runs.items(), STYLES, strict=False):
         for line in lines:
-            axes.plot(range(1, len(line) + 1), line, color=colour, linewidth=0.6, alpha=0.5)
+            axes.plot(range(1, len(line) + 1), line, color=color, linewidth=0.6, alpha=0.5)
         mean = [sum(values) / len(values) for values in zip(*lines, strict=False)]
-        axes.plot(range(1, len(mean) + 1), mean, color=colour, linestyle=dashes, linewidth=2, label=name)
+        axes.plot(range(1, len(mean) + 1), mean, color=color, linestyle=dashes, linewidth=2, label=name)
     axes.set_yscale("log")
     axes.set_xlabel(x_label, fontsize=9)
     axes.set_ylabel(label, fontsize=9)

@@ -14,7 +14,7 @@ from vizlib.plot.base import WIDTH, draw_array, mosaic, new_figure, to_rgb
 Box = tuple[int, int, int, int]
 
 
-def around_grey(gradients: Tensor, quantile: float = 0.999) -> Tensor:
+def around_gray(gradients: Tensor, quantile: float = 0.999) -> Tensor:
     """Gradients as images: grey (0.5) is zero, brighter is positive, darker negative, in each of R, G and B.
 
     Args:
@@ -45,7 +45,7 @@ def gradients(image: Tensor, by_title: Mapping[str, Tensor], title: str = "", bo
         box: (top, bottom, left, right) in pixels, the receptive field: framed, and enlarged in a second row.
     """
     pictures = {"the image": to_rgb(image)}
-    pictures |= {text: to_rgb(around_grey(gradient)) for text, gradient in by_title.items()}
+    pictures |= {text: to_rgb(around_gray(gradient)) for text, gradient in by_title.items()}
     shapes = [image.shape[-2:]] + ([] if box is None else [(box[1] - box[0], box[3] - box[2])])
     side = WIDTH / max(len(pictures), 3)
     heights = [min(side * height / width, 1.2 * side) for height, width in shapes]
@@ -75,7 +75,7 @@ def patch_rows(rows: Mapping[str, tuple[Sequence[Tensor], Sequence[Tensor]]], ti
     for text, (upper, lower) in rows.items():
         tiles = [to_rgb(image) for image in [*upper, *lower]]
         height, width = (max(tile.shape[axis] for tile in tiles) for axis in (0, 1))
-        boards[text] = np.nan_to_num(mosaic(np.stack([_centred(t, height, width) for t in tiles]), len(upper)), nan=1)
+        boards[text] = np.nan_to_num(mosaic(np.stack([_centered(t, height, width) for t in tiles]), len(upper)), nan=1)
     heights = [WIDTH * board.shape[0] / board.shape[1] + 0.25 for board in boards.values()]
     figure = new_figure(WIDTH, sum(heights) + (0.3 if title else 0))
     grid = figure.subplots(len(boards), 1, squeeze=False, height_ratios=heights)[:, 0]
@@ -85,7 +85,7 @@ def patch_rows(rows: Mapping[str, tuple[Sequence[Tensor], Sequence[Tensor]]], ti
     return figure
 
 
-def _centred(tile: np.ndarray, height: int, width: int) -> np.ndarray:
+def _centered(tile: np.ndarray, height: int, width: int) -> np.ndarray:
     board = np.ones((height, width, 3))
     top, left = (height - tile.shape[0]) // 2, (width - tile.shape[1]) // 2
     board[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
@@ -111,7 +111,7 @@ def signed_grids(grids: Mapping[str, Tensor], columns: int = 4, title: str = "")
             bar = figure.colorbar(drawn, ax=axes, location="bottom", ticks=[-top, 0, top], format="%.2g")
             bar.ax.tick_params(labelsize=7)
         for (row, column), value in np.ndenumerate(array) if written else ():
-            colour = "black" if value else "#999999"
-            axes.text(column, row, f"{value:g}", ha="center", va="center", fontsize=11, color=colour)
+            color = "black" if value else "#999999"
+            axes.text(column, row, f"{value:g}", ha="center", va="center", fontsize=11, color=color)
     figure.suptitle(title, fontsize=10)
     return figure

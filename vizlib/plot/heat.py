@@ -49,9 +49,9 @@ def overlays(
 
 
 def _heat(figure: Figure, axes: Axes, image: Tensor, heat: Tensor, title: str, label: str, alpha: float) -> None:
-    grey = to_rgb(image).mean(2)
-    draw_array(axes, grey, cmap="gray", vmin=0, vmax=1)
-    drawn = draw_array(axes, enlarge(heat, *grey.shape).cpu().numpy(), title, cmap="magma", alpha=alpha)
+    gray = to_rgb(image).mean(2)
+    draw_array(axes, gray, cmap="gray", vmin=0, vmax=1)
+    drawn = draw_array(axes, enlarge(heat, *gray.shape).cpu().numpy(), title, cmap="magma", alpha=alpha)
     figure.colorbar(drawn, ax=axes, shrink=0.8, label=label)
 
 

@@ -52,8 +52,8 @@ def depth_charts(layers: Sequence[str], charts: Mapping[str, Mapping[str, Sequen
 
 
 def _lines(axes: Axes, layers: Sequence[str], lines: Mapping[str, Sequence[float]]) -> None:
-    for (name, values), (colour, marker, dashes) in zip(lines.items(), STYLES, strict=False):
-        axes.plot(range(len(values)), values, color=colour, marker=marker, linestyle=dashes, label=name)
+    for (name, values), (color, marker, dashes) in zip(lines.items(), STYLES, strict=False):
+        axes.plot(range(len(values)), values, color=color, marker=marker, linestyle=dashes, label=name)
     axes.set_xticks(range(len(layers)), layers, fontsize=8, rotation=40 if len(layers) > 5 else 0)
     axes.spines[["top", "right"]].set_visible(False)
     if len(lines) > 1:
@@ -70,8 +70,8 @@ def taken_apart(pictures: Mapping[str, tuple[Tensor, Tensor, Tensor, Tensor]], t
     figure = new_figure(cell * len(pictures), 4 * 0.97 * cell + (0.5 if title else 0.25))
     figure.get_layout_engine().set(hspace=0, wspace=0, h_pad=0.02, w_pad=0.02)
     grid = figure.subplots(4, len(pictures), squeeze=False)
-    for column, (name, (image, layout, detail, colour)) in enumerate(pictures.items()):
-        shown = [image, layout, 0.5 + 2 * detail, 0.5 + 2 * colour]
+    for column, (name, (image, layout, detail, color)) in enumerate(pictures.items()):
+        shown = [image, layout, 0.5 + 2 * detail, 0.5 + 2 * color]
         for axes, picture in zip(grid[:, column], shown, strict=True):
             draw_array(axes, to_rgb(picture.expand(-1, 3, -1, -1)))
         grid[0, column].set_title(name, fontsize=9)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from vizlib.galleries import Gallery
+from vizlib.images.galleries import Gallery
 from vizlib.plot.base import WIDTH, new_figure, to_rgb
 
 RIGHT, WRONG = "#21918c", "#d1495b"
@@ -50,12 +50,12 @@ def found(query: Tensor, name: str, rows: Mapping[str, Sequence[Found]], title: 
         _cell(axes, 0, y, cell, query, f"{_shortened(name, cell)}\n{_shortened(space, cell)}:")
         for column, item in enumerate(images, 1):
             sign = {True: "✓ ", False: "✗ ", None: ""}[item.right]
-            colour = {True: RIGHT, False: WRONG, None: None}[item.right]
-            _cell(axes, column * cell, y, cell, item.image, _shortened(sign + item.name, cell), colour)
+            color = {True: RIGHT, False: WRONG, None: None}[item.right]
+            _cell(axes, column * cell, y, cell, item.image, _shortened(sign + item.name, cell), color)
     return figure
 
 
-def _cell(axes: Axes, x: float, y: float, cell: float, image: Tensor, text: str, colour: str | None = None) -> None:
+def _cell(axes: Axes, x: float, y: float, cell: float, image: Tensor, text: str, color: str | None = None) -> None:
     """One image in its square, its longer side filling it, under its text and in a frame of its colour."""
     array = to_rgb(image)
     rows, columns = array.shape[:2]
@@ -65,8 +65,8 @@ def _cell(axes: Axes, x: float, y: float, cell: float, image: Tensor, text: str,
     axes.imshow(array, extent=(left, left + width, top + height, top), aspect="auto", interpolation=smooth)
     axes.set(xlim=(0, axes.figure.get_figwidth()), ylim=(axes.figure.get_figheight(), 0))  # imshow has changed them
     axes.text(x + cell / 2, y, text, ha="center", va="bottom", fontsize=9)
-    if colour:
-        axes.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=colour, linewidth=4))
+    if color:
+        axes.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=color, linewidth=4))
 
 
 def _shortened(text: str, inches: float) -> str:

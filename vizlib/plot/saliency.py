@@ -71,9 +71,9 @@ def cut_out(
             f"cut out ({share:.0%})": torch.where(mask, image, torch.ones_like(image)),
         }
     )
-    for colour, (top, bottom, left, right) in (boxes or {}).items():
+    for color, (top, bottom, left, right) in (boxes or {}).items():
         corner = (left - 0.5, top - 0.5)
-        frame = Rectangle(corner, right - left, bottom - top, fill=False, edgecolor=colour, linewidth=2)
+        frame = Rectangle(corner, right - left, bottom - top, fill=False, edgecolor=color, linewidth=2)
         figure.axes[0].add_patch(frame)
     return figure
 

@@ -37,8 +37,8 @@ def _panel(axes: Axes, points: np.ndarray, labels: np.ndarray, names: Sequence[s
     axes.scatter(*points.T, c=labels % 10, cmap="tab10", vmin=-0.5, vmax=9.5, s=5, linewidths=0)
     for label in np.unique(labels):
         x, y = np.median(points[labels == label], 0)
-        colour = colormaps["tab10"](label % 10)
-        box = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.9, "edgecolor": colour}
+        color = colormaps["tab10"](label % 10)
+        box = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.9, "edgecolor": color}
         axes.text(x, y, names[label], ha="center", va="center", fontsize=9, weight="bold", bbox=box)
     axes.set_title(heading, fontsize=9)
     axes.set_aspect("equal", adjustable="datalim")

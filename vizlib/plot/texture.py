@@ -43,9 +43,9 @@ def _draw_grams(
     arrays = [matrix.detach().cpu().reshape(matrix.shape[-2:])[:limit, :limit].numpy() for matrix in matrices]
     roots = [np.sign(array) * np.sqrt(np.abs(array)) for array in arrays]
     high = max(1e-12, float(np.quantile(np.abs(np.concatenate([root.ravel() for root in roots])), 0.99)))
-    low, colours = (0, "viridis") if min(root.min() for root in roots) >= 0 else (-high, "RdBu_r")
+    low, colors = (0, "viridis") if min(root.min() for root in roots) >= 0 else (-high, "RdBu_r")
     for axes, root, text in zip(panels, roots, titles, strict=True):
-        drawn = axes.imshow(root, vmin=low, vmax=high, cmap=colours, interpolation="nearest")
+        drawn = axes.imshow(root, vmin=low, vmax=high, cmap=colors, interpolation="nearest")
         axes.set_title(text, fontsize=9)
         axes.set_xlabel("channel", fontsize=8)
         axes.tick_params(labelsize=7)
@@ -54,7 +54,7 @@ def _draw_grams(
     bar.ax.tick_params(labelsize=7)
 
 
-def labelled_rows(
+def labeled_rows(
     rows: Sequence[Sequence[Tensor]], labels: Sequence[str], titles: Sequence[str] = (), title: str = ""
 ) -> Figure:
     """Images `(1, 3, H, W)` in a table: a label at the left of each row, a title above each column."""

@@ -15,12 +15,10 @@ import torch
 from torch import Tensor
 
 from vizlib import images
-from vizlib.network import Network
-from vizlib.optimize import Step, minimise
-from vizlib.parametrise import Pixels
+from vizlib.models import Network, Target
+from vizlib.optimize import Pixels, Step, last, minimize
 
-Target = int | str | Tensor | None  # a class by index or name, one for each image `(N,)`, or none in particular
-NORMS = {"Linf": "sign", "L2": "normalised"}  # and the optimiser whose steps have one size in it
+NORMS = {"Linf": "sign", "L2": "normalized"}  # and the optimiser whose steps have one size in it
 
 
 # --- sizes and directions -------------------------------------------------------------------------------------------
@@ -71,13 +69,13 @@ def attack_loss(logits: Tensor, answer: Tensor, target: Tensor | None = None) ->
     return log_p.gather(1, answer[:, None]).mean() if target is None else -log_p.gather(1, target[:, None]).mean()
 
 
-def direction(net: Network, image: Tensor, norm: str = "Linf", target: Target = None) -> Tensor:
+def direction(net: Network, image: Tensor, target: Target = None, norm: str = "Linf") -> Tensor:
     """The change of size 1 that makes the attack's loss fall fastest, `(N, 3, H, W)`.
 
     Args:
         image: `(N, 3, H, W)` in [0, 1].
-        norm: What is meant by size, 'Linf' or 'L2'.
         target: The class to go to; None goes away from the network's own answer.
+        norm: What is meant by size, 'Linf' or 'L2'.
 
     Raises:
         ValueError, LookupError: An image out of range, an unknown norm, a target that is not a class.
@@ -91,9 +89,9 @@ def direction(net: Network, image: Tensor, norm: str = "Linf", target: Target = 
     return unit(-gradient, norm)
 
 
-def fgsm(net: Network, image: Tensor, epsilon: float, norm: str = "Linf", target: Target = None) -> Tensor:
+def fgsm(net: Network, image: Tensor, target: Target = None, *, epsilon: float = 4 / 255, norm: str = "Linf") -> Tensor:
     """The image after one step of size epsilon, `(N, 3, H, W)` in [0, 1]; see `direction` (Goodfellow et al. 2015)."""
-    return add(image, direction(net, image, norm, target), epsilon)
+    return add(image, direction(net, image, target, norm), epsilon)
 
 
 # --- many steps -----------------------------------------------------------------------------------------------------
@@ -120,13 +118,13 @@ class AttackKnobs:
     random_start: bool = False
 
     @property
-    def optimiser(self) -> str:
-        """What `minimise` takes its steps with."""
+    def optimizer(self) -> str:
+        """What `minimize` takes its steps with."""
         return NORMS[_known(self.norm)]
 
     @property
     def learning_rate(self) -> float:
-        """What `minimise` calls the step size."""
+        """What `minimize` calls the step size."""
         return self.step_size
 
 
@@ -158,11 +156,17 @@ def attack(net: Network, image: Tensor, knobs: AttackKnobs, seed: int = 0) -> It
         return image + project(now - image, _radius(knobs.epsilon), knobs.norm)
 
     start = _inside(image, _radius(knobs.epsilon), knobs.norm, seed) if knobs.random_start else image
-    yield from minimise(loss, Pixels(start), knobs, after=hold)
+    yield from minimize(loss, Pixels(start), knobs, after=hold)
 
 
 def pgd(
-    net: Network, image: Tensor, epsilon: float, norm: str = "Linf", target: Target = None, steps: int = 10
+    net: Network,
+    image: Tensor,
+    target: Target = None,
+    *,
+    epsilon: float = 4 / 255,
+    norm: str = "Linf",
+    steps: int = 10,
 ) -> Tensor:
     """The last image of an attack from a random start in steps of 2.5 epsilon / steps (Madry et al. 2018)."""
     images.check(image)
@@ -170,8 +174,8 @@ def pgd(
         raise ValueError(f"steps is {steps}, expected at least one")
     if _radius(epsilon) == 0:
         return image.clone()
-    *_, last = attack(net, image, AttackKnobs(steps, epsilon, 2.5 * epsilon / steps, norm, target, random_start=True))
-    return last.image
+    knobs = AttackKnobs(steps, epsilon, 2.5 * epsilon / steps, norm, target, random_start=True)
+    return last(attack(net, image, knobs)).image
 
 
 def fooling(net: Network, knobs: AttackKnobs, n: int = 1, side: int | None = None, seed: int = 0) -> Iterator[Step]:
@@ -212,15 +216,7 @@ def _radius(epsilon: float) -> float:
 
 
 def _target(net: Network, logits: Tensor, target: Target) -> Tensor | None:
-    """The target as class indices `(N,)`."""
+    """The target as class indices `(N,)`; None where there is none."""
     if target is None or isinstance(target, str) and target == "":
         return None
-    n, count = logits.shape
-    index = net.class_index(target) if isinstance(target, str) else target
-    chosen = torch.as_tensor(index, device=logits.device).reshape(-1)
-    if chosen.is_floating_point() or chosen.min() < 0 or chosen.max() >= count or len(chosen) not in (1, n):
-        raise ValueError(
-            f"target {target} is not a class of {net.name}: expected a name, a whole number from 0 to {count - 1}, or "
-            f"{n} of them, one for each image"
-        )
-    return chosen.expand(n)
+    return net.class_indices(target, logits)

@@ -14,18 +14,27 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
-from torchvision.transforms.v2.functional import gaussian_blur
 
-from vizlib import losses, transforms
+from vizlib.compute import bf16
 from vizlib.hooks import read, relu_rule
-from vizlib.losses import Objective
-from vizlib.network import Network
-from vizlib.optimize import Knobs, Step, expect, minimise
-from vizlib.parametrise import Parametrisation, Pixels, Spectrum
+from vizlib.models import Network, Target
+from vizlib.optimize import (
+    OptimizerKnobs,
+    Parametrization,
+    Pixels,
+    Spectrum,
+    Step,
+    expect,
+    losses,
+    minimize,
+    regularizers,
+    transforms,
+)
+from vizlib.optimize.objectives import Activations, Objective
 
 
 @dataclass
-class AscentKnobs(Knobs):
+class AscentKnobs(OptimizerKnobs):
     """The regularisers, each off at 0, and how the image is moved about; read at every step.
 
     Attributes:
@@ -64,7 +73,7 @@ PRESETS = {
     "no regulariser": AscentKnobs(steps=64, learning_rate=0.02),
     "L2 (Simonyan 2014)": AscentKnobs(steps=64, learning_rate=0.02, l2=600),
     "blur and clipping (Yosinski 2015)": AscentKnobs(
-        steps=96, optimiser="normalised", learning_rate=0.03,
+        steps=96, optimizer="normalized", learning_rate=0.03,
         blur=0.5, blur_every=2, clip_small=0.25, clip_gradient=0.25,
     ),
     "transforms and Fourier (Olah 2017)": AscentKnobs(
@@ -74,23 +83,23 @@ PRESETS = {
 
 
 def ascend(
-    net: Network, objective: Objective, picture: Parametrisation, knobs: AscentKnobs, seed: int = 0
+    net: Network, picture: Parametrization, objective: Objective, knobs: AscentKnobs, seed: int = 0
 ) -> Iterator[Step]:
     """Images that score ever higher, one `Step` after the other.
 
     Args:
         net: The network to excite.
-        objective: What to make large, such as `losses.channel("fc8", 281)` or `losses.neuron("relu5", 3)`.
         picture: What the image is made of; see `blank`.
+        objective: What to make large, such as `objectives.channel("fc8", 281)` or `objectives.neuron("relu5", 3)`.
         knobs: Read at every step.
         seed: Of the random movements.
 
     Raises:
         LookupError, ValueError: An unknown layer or channel, or an image too small, at the first step.
-        Diverged: See `optimize.minimise`.
+        Diverged: See `optimize.minimize`.
     """
     generator = torch.Generator().manual_seed(seed)
-    centre = net.mean.to(picture.parameters[0].device)
+    center = net.mean.to(picture.parameters[0].device)
 
     def loss(image: Tensor, iteration: int) -> dict[str, Tensor]:
         expect(knobs, 0, float("inf"), "l2", "total_variation", "diversity", "blur", "jitter", "rotate")
@@ -99,7 +108,7 @@ def ascend(
         expect(knobs, 1, float("inf"), "blur_every")
         seen = _view(knobs)(image, generator)
         layers = objective.layers | ({knobs.diversity_layer} if knobs.diversity else set())
-        with torch.autocast(net.device.type, torch.bfloat16, enabled=bool(knobs.bf16)):
+        with bf16(net.device, knobs.bf16):
             with relu_rule(net, _wake) if iteration <= knobs.warm_up else nullcontext():
                 activations = read(net, seen, layers, grad=True)
         activations = {layer: output.float() for layer, output in activations.items()}
@@ -107,28 +116,28 @@ def ascend(
         if knobs.diversity:
             parts["likeness"] = knobs.diversity * likeness(activations[knobs.diversity_layer]).mean()
         if knobs.l2:
-            parts["L2"] = knobs.l2 * losses.l2_norm(image, centre)
+            parts["L2"] = knobs.l2 * regularizers.l2_norm(image, center)
         if knobs.total_variation:
-            parts["TV"] = knobs.total_variation * losses.total_variation(image)
+            parts["TV"] = knobs.total_variation * regularizers.total_variation(image)
         return parts
 
-    def regularise(image: Tensor, gradient: Tensor, iteration: int) -> Tensor:
-        value = image - centre
+    def regularize(image: Tensor, gradient: Tensor, iteration: int) -> Tensor:
+        value = image - center
         if knobs.blur and iteration % knobs.blur_every == 0:
-            value = blur(value, knobs.blur)
+            value = regularizers.blur(value, knobs.blur)
         if knobs.clip_small:
-            value = clip(value, value.abs().amax(1, keepdim=True), knobs.clip_small)
+            value = regularizers.clip(value, value.abs().amax(1, keepdim=True), knobs.clip_small)
         if knobs.clip_gradient:
-            value = clip(value, (gradient * value).sum(1, keepdim=True).abs(), knobs.clip_gradient)
-        return (value + centre).clamp(0, 1)
+            value = regularizers.clip(value, (gradient * value).sum(1, keepdim=True).abs(), knobs.clip_gradient)
+        return (value + center).clamp(0, 1)
 
     pixels = isinstance(picture, Pixels)
-    yield from minimise(loss, picture, knobs, after=regularise if pixels else None)
+    yield from minimize(loss, picture, knobs, after=regularize if pixels else None)
 
 
 def blank(
     net: Network, n: int = 1, side: int | None = None, contrast: float = 0.0, fourier: bool = False, seed: int = 0
-) -> Parametrisation:
+) -> Parametrization:
     """Something to begin with: images of the network's mean colour with a little noise.
 
     Args:
@@ -143,15 +152,21 @@ def blank(
     return Pixels((net.mean.cpu() + noise).clamp(0, 1))
 
 
-def logit(net: Network, index: int | Tensor) -> Objective:
+def logit(net: Network, target: Target) -> Objective:
     """What excites a class: its logit, before the softmax (Simonyan et al. 2014).
 
     A probability also rises when all other logits fall, and that makes no picture of the class.
 
     Args:
-        index: The class, or `(N,)`, one for each image; `net.class_index(name)` gives it.
+        target: The class by name or index, or a list of classes, one for each image.
     """
-    return losses.channel(list(net.layers)[-1], index)
+    layer = list(net.layers)[-1]
+
+    def score(acts: Activations) -> Tensor:
+        logits = acts[layer].flatten(2).mean(2) if acts[layer].ndim == 4 else acts[layer]
+        return logits.gather(1, net.class_indices(target, logits)[:, None])[:, 0]
+
+    return Objective(f"logit of {target}", frozenset([layer]), score)
 
 
 def _view(knobs: AscentKnobs):
@@ -172,27 +187,6 @@ def _wake(gradient: Tensor, x: Tensor) -> Tensor:
     return torch.where(dead, gradient.clamp(max=0), usual) if dead.any() else usual
 
 
-# --- regularisers of pixels -----------------------------------------------------------------------------------------
-
-
-def blur(value: Tensor, sigma: float) -> Tensor:
-    """A Gaussian blur of `sigma` pixels: high frequencies fade, low ones stay (Yosinski et al. 2015)."""
-    reach = min(max(1, round(3 * sigma)), min(value.shape[2:]) - 1)  # its edges are reflected: so far, and no further
-    return gaussian_blur(value, [2 * reach + 1] * 2, [sigma] * 2)
-
-
-def clip(value: Tensor, size: Tensor, share: float) -> Tensor:
-    """`value` with the share of the pixels whose `size` is smallest put to zero, image by image.
-
-    Args:
-        value: `(N, 3, H, W)`, 0 meaning the mean colour.
-        size: `(N, 1, H, W)`: the pixels' strength, or their contribution to the score.
-        share: 0 to 1.
-    """
-    threshold = torch.quantile(size.flatten(1), share, dim=1)[:, None, None, None]
-    return value * (size >= threshold)
-
-
 # --- what came out --------------------------------------------------------------------------------------------------
 
 
@@ -207,18 +201,15 @@ class Verdict(NamedTuple):
 
 
 @torch.no_grad()
-def verdict(net: Network, images: Tensor, index: int | Tensor) -> Verdict:
+def verdict(net: Network, images: Tensor, target: Target) -> Verdict:
     """Ask a network, best one that the images were not made for, how sure it is of their class.
 
     Args:
         images: `(N, 3, H, W)` in [0, 1].
-        index: The class, or `(N,)`, one for each image.
+        target: The class by name or index, or a list of classes, one for each image.
     """
     probabilities = net(images).softmax(1)
-    chosen, count = losses.indices(index).to(probabilities.device), probabilities.shape[1]
-    if chosen.min() < 0 or chosen.max() >= count or len(chosen) not in (1, len(images)):
-        raise ValueError(f"class {index}: expected 0 to {count - 1}, one for all images or one for each")
-    own = probabilities.gather(1, chosen.expand(len(images))[:, None])
+    own = probabilities.gather(1, net.class_indices(target, probabilities)[:, None])
     return Verdict(own[:, 0], (probabilities > own).sum(1) + 1)
 
 

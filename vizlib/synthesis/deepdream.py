@@ -16,13 +16,12 @@ from operator import add
 import torch
 from torch import Tensor, nn
 
-from vizlib import images, losses
+from vizlib import images
 from vizlib.hooks import read
-from vizlib.losses import Activations, Objective
-from vizlib.network import Network
-from vizlib.optimize import Step, minimise, stage
-from vizlib.parametrise import Pixels
-from vizlib.synthesis.ascent import blur
+from vizlib.models import Network
+from vizlib.models.choosing import whole_numbers
+from vizlib.optimize import Pixels, Step, minimize, objectives, regularizers, stage
+from vizlib.optimize.objectives import Activations, Objective
 
 AIMS = ("layer", "channel", "guide")
 
@@ -41,7 +40,7 @@ class DreamKnobs:
         octave_scale: How much larger each is than the one before, above 1.
         learning_rate: How far a step goes: in the root mean square of the pixels when normalised, else a factor of
             the gradient.
-        normalise: Divide the gradient by its root mean square, so that every step is as long on any layer and size.
+        normalize: Divide the gradient by its root mean square, so that every step is as long on any layer and size.
         jitter: Pixels by which the image is rolled at random, down and across, before the network sees it.
         smoothing: Width in pixels of the Gaussians that the gradient is blurred with, 0 is off.
         reach: How far each octave may take the image from the photo, in the root mean square of the pixels: octave k
@@ -55,15 +54,15 @@ class DreamKnobs:
     octaves: int = 4
     octave_scale: float = 1.4
     learning_rate: float = 0.015
-    normalise: bool = True
+    normalize: bool = True
     jitter: int = 16
     smoothing: float = 1.0
     reach: float = 0.05
 
     @property
-    def optimiser(self) -> str:
-        """What `minimise` takes its steps with."""
-        return "normalised" if self.normalise else "gradient"
+    def optimizer(self) -> str:
+        """What `minimize` takes its steps with."""
+        return "normalized" if self.normalize else "gradient"
 
 
 def dream(net: Network, photo: Tensor, knobs: DreamKnobs, guide: Tensor | None = None, seed: int = 0) -> Iterator[Step]:
@@ -79,7 +78,7 @@ def dream(net: Network, photo: Tensor, knobs: DreamKnobs, guide: Tensor | None =
     Raises:
         LookupError, ValueError: An unknown layer or channel, a knob out of range, an image that is too small, at the
             step that finds it.
-        Diverged: See `optimize.minimise`.
+        Diverged: See `optimize.minimize`.
     """
     images.check_one(photo, "photo")
     generator = torch.Generator().manual_seed(seed)
@@ -97,7 +96,7 @@ def dream(net: Network, photo: Tensor, knobs: DreamKnobs, guide: Tensor | None =
         return within(image, picture.photo, (octave(knobs, iteration - 1) + 1) * knobs.reach)
 
     picture.resize(*octave_size(net, photo, knobs, 0))
-    for step in minimise(loss, picture, knobs, after=hold):
+    for step in minimize(loss, picture, knobs, after=hold):
         yield step
         picture.resize(*octave_size(net, photo, knobs, step.iteration))
 
@@ -163,7 +162,7 @@ def smooth(gradient: Tensor, sigma: float) -> Tensor:
         raise ValueError(f"smoothing is {sigma}, expected a width in pixels from 0 on")
     if sigma == 0:
         return gradient
-    return torch.stack([blur(gradient, sigma * factor) for factor in (0.5, 1, 2)]).mean(0)
+    return torch.stack([regularizers.blur(gradient, sigma * factor) for factor in (0.5, 1, 2)]).mean(0)
 
 
 def within(image: Tensor, photo: Tensor, reach: float) -> Tensor:
@@ -192,7 +191,7 @@ def guided(layer: str, features: Tensor) -> Objective:
     """
 
     def score(acts: Activations) -> Tensor:
-        return (losses.map_of(acts, layer).flatten(2).transpose(1, 2) @ features.T).amax(2).mean(1)
+        return (objectives.map_of(acts, layer).flatten(2).transpose(1, 2) @ features.T).amax(2).mean(1)
 
     return Objective(f"{layer} as in the guide", frozenset([layer]), score)
 
@@ -207,10 +206,10 @@ def seeker(net: Network, guide: Tensor | None) -> Callable[[DreamKnobs], Objecti
     def objective(knobs: DreamKnobs) -> Objective:
         layer, channel = knobs.layer, knobs.channel
         if knobs.aim == "layer":
-            return losses.energy(layer)
+            return objectives.energy(layer)
         if knobs.aim == "channel":
-            several = losses.indices(channel).tolist()
-            return (1 / len(several)) * reduce(add, [losses.channel(layer, index) for index in several])
+            several = whole_numbers(channel, "channel").tolist()
+            return (1 / len(several)) * reduce(add, [objectives.channel(layer, index) for index in several])
         if knobs.aim != "guide":
             raise ValueError(f"aim is {knobs.aim!r}, expected one of {', '.join(AIMS)}")
         if layer not in known:
@@ -225,5 +224,5 @@ def guide_features(net: Network, guide: Tensor | None, layer: str) -> Tensor:
     if guide is None:
         raise ValueError("aim is 'guide', but there is no guide: give an image, dream(..., guide=image)")
     images.check_one(guide, "guide")
-    found = losses.map_of(read(net, images.resize(guide, net.input_size), [layer]), layer).flatten(2)[0].T
+    found = objectives.map_of(read(net, images.resize(guide, net.input_size), [layer]), layer).flatten(2)[0].T
     return found[:: math.ceil(len(found) / PLACES)]

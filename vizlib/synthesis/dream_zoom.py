@@ -6,15 +6,15 @@ Paper: Mordvintsev, Olah and Tyka 2015, "Inceptionism: going deeper into neural 
 import math
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from vizlib import images, transforms
-from vizlib.network import Network
-from vizlib.optimize import Step
+from vizlib import images
+from vizlib.models import Network
+from vizlib.optimize import Step, last, transforms
 from vizlib.synthesis.deepdream import DreamKnobs, dream
 
 
@@ -39,16 +39,16 @@ def zoom(net: Network, photo: Tensor, knobs: ZoomKnobs, guide: Tensor | None = N
     """The frames of a flight into a dream, a `Step` for each: the first is the photo's own dream.
 
     Every later frame is the one before, enlarged about its middle, and dreamt into anew; so `reach` is the distance
-    from that. Taking no further frame leaves the ones before as they are; `film` makes a file of them.
+    from that. Taking no further frame leaves the ones before as they are; `save` makes a file of them.
 
     See `dream` for the arguments and what it raises.
     """
     frame, iteration = photo, 0
     while iteration < knobs.steps:
         iteration += 1
-        *_, last = dream(net, frame, still(knobs), guide, seed + iteration)
-        yield last._replace(iteration=iteration)
-        frame = closer(last.image, knobs.zoom, knobs.turn)
+        dreamt = last(dream(net, frame, still(knobs), guide, seed + iteration))
+        yield replace(dreamt, iteration=iteration)
+        frame = closer(dreamt.image, knobs.zoom, knobs.turn)
 
 
 def still(knobs: ZoomKnobs) -> DreamKnobs:

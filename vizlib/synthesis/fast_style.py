@@ -20,7 +20,6 @@ from torch.nn import functional as F
 
 from vizlib import assets, images
 from vizlib.compute import default_device
-from vizlib.network import nearest
 
 BUNDLED = ("one_style", "many_styles")
 MAX_PIXELS = 1_000_000  # a larger photo is reduced to so many: about 0.8 GB of maps
@@ -133,7 +132,9 @@ class StyleNet(nn.Module):
         for name, share in shares.items():
             if name not in self.styles:
                 known = ", ".join(self.styles)
-                raise LookupError(f"style {name!r} is unknown{nearest(name, self.styles)}; this net has {known}")
+                raise LookupError(
+                    f"style {name!r} is unknown{assets.did_you_mean(name, self.styles)}; this net has {known}"
+                )
             if not 0 <= share < float("inf"):
                 raise ValueError(f"the share of style {name!r} is {share}, expected a number from 0 on")
             weights[0, self.styles.index(name)] = share
@@ -165,7 +166,9 @@ def load(name: str = "many_styles", device: torch.device | str | None = None) ->
     """
     is_file = str(name).endswith(".safetensors")
     if name not in BUNDLED and not is_file:
-        raise LookupError(f"style net {name!r} is unknown{nearest(name, BUNDLED)}; there are {', '.join(BUNDLED)}")
+        raise LookupError(
+            f"style net {name!r} is unknown{assets.did_you_mean(name, BUNDLED)}; there are {', '.join(BUNDLED)}"
+        )
     path = name if is_file else assets.data_path(f"{name}.safetensors")
     state = assets.load_state_dict(path)
     with safe_open(path, "pt") as file:
@@ -186,7 +189,7 @@ def load(name: str = "many_styles", device: torch.device | str | None = None) ->
 
 
 @torch.no_grad()
-def stylise(
+def stylize(
     net: StyleNet, photo: Tensor, style: str | Mapping[str, float] | None = None, max_pixels: int = MAX_PIXELS
 ) -> Tensor:
     """A photo in the manner of a style, in one pass.

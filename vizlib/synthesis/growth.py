@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vizlib.optimize import expect
-from vizlib.synthesis.pieces import Assembly, check_sample, windows
+from vizlib.optimize import Step, expect
+from vizlib.synthesis.pieces import check_sample, windows
 
 SEED_SIDE = 3  # pixels of the sample that the growth begins with
 UNSEEN = 0.02**2  # d of windows that look the same; without it, an exact match would be followed pixel by pixel
@@ -107,7 +107,7 @@ class _Canvas:
         return self.pixels[:, y : y + window, x : x + window], self.known[y : y + window, x : x + window]
 
 
-def grow(sample: Tensor, knobs: GrowthKnobs, size: tuple[int, int] = (64, 64), seed: int = 0) -> Iterator[Assembly]:
+def grow(sample: Tensor, knobs: GrowthKnobs, size: tuple[int, int] = (64, 64), seed: int = 0) -> Iterator[Step]:
     """A texture of any size, grown from a few pixels of the sample outwards.
 
     Args:
@@ -143,7 +143,7 @@ def grow(sample: Tensor, knobs: GrowthKnobs, size: tuple[int, int] = (64, 64), s
             canvas.put(place, library.middle(int(near[torch.randint(len(near), (), generator=generator)])))
             mismatch += smallest**0.5 / share
         left -= share
-        yield Assembly(iteration, paint(canvas.origin, sample), {"mismatch": mismatch}, canvas.origin.clone())
+        yield Step(iteration, paint(canvas.origin, sample), {"mismatch": mismatch}, canvas.origin.clone())
 
 
 def paint(origin: Tensor, sample: Tensor) -> Tensor:

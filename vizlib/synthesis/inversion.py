@@ -14,16 +14,24 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vizlib import images, losses
+from vizlib import images
 from vizlib.hooks import read
-from vizlib.network import Network
-from vizlib.optimize import Knobs, Step, expect, minimise
-from vizlib.parametrise import Parametrisation, Pixels, Spectrum
-from vizlib.synthesis.ascent import blur
+from vizlib.models import Network
+from vizlib.optimize import (
+    OptimizerKnobs,
+    Parametrization,
+    Pixels,
+    Spectrum,
+    Step,
+    expect,
+    losses,
+    minimize,
+    regularizers,
+)
 
 
 @dataclass(kw_only=True)
-class InversionKnobs(Knobs):
+class InversionKnobs(OptimizerKnobs):
     """Which features to match, and what an image should look like apart from that; read at every step.
 
     Attributes:
@@ -35,31 +43,31 @@ class InversionKnobs(Knobs):
 
     layer: str
     steps: int = 60
-    optimiser: str = "lbfgs"
+    optimizer: str = "lbfgs"
     learning_rate: float = 1.0
     total_variation: float = 2.0
     l2: float = 0.0
     mirror: bool = False
 
 
-def invert(net: Network, photo: Tensor, knobs: InversionKnobs, picture: Parametrisation) -> Iterator[Step]:
+def invert(net: Network, photo: Tensor, picture: Parametrization, knobs: InversionKnobs) -> Iterator[Step]:
     """Images whose features come ever closer to the photo's, one `Step` after the other.
 
     Args:
         net: The network to look into.
         photo: `(1, 3, H, W)` in [0, 1].
-        knobs: Read at every step; another layer is what the next step looks at.
         picture: Where to begin, of the photo's size; see `noise`. A batch inverts the same features several times.
+        knobs: Read at every step; another layer is what the next step looks at.
 
     Raises:
         LookupError: An unknown layer, at the first step that uses it.
         ValueError: A photo too small for the network, a picture of another size, a negative weight.
-        Diverged: See `optimize.minimise`.
+        Diverged: See `optimize.minimize`.
     """
     if picture.image().shape[2:] != photo.shape[2:]:
         have, want = ("x".join(map(str, image.shape[2:])) for image in (picture.image(), photo))
         raise ValueError(f"the picture has {have} pixels and the photo {want}: begin with noise(net, photo)")
-    yield from minimise(mismatch(net, photo, knobs), picture, knobs)
+    yield from minimize(mismatch(net, photo, knobs), picture, knobs)
 
 
 def mismatch(net: Network, photo: Tensor, knobs: InversionKnobs) -> Callable[[Tensor, int], dict[str, Tensor]]:
@@ -79,8 +87,8 @@ def mismatch(net: Network, photo: Tensor, knobs: InversionKnobs) -> Callable[[Te
         features = read(net, image, [layer], grad=True)[layer]
         return {
             "features": losses.content_loss(features, wanted),
-            "TV": roughness * losses.total_variation(image),
-            "L2": l2 * losses.l2_norm(image, net.mean.to(image.device)),
+            "TV": roughness * regularizers.total_variation(image),
+            "L2": l2 * regularizers.l2_norm(image, net.mean.to(image.device)),
         }
 
     return loss
@@ -88,7 +96,7 @@ def mismatch(net: Network, photo: Tensor, knobs: InversionKnobs) -> Callable[[Te
 
 def noise(
     net: Network, photo: Tensor, n: int = 1, contrast: float = 0.05, fourier: bool = True, seed: int = 0
-) -> Parametrisation:
+) -> Parametrization:
     """Something to begin with: n noise images of the photo's size.
 
     Args:
@@ -124,18 +132,18 @@ class Parts(NamedTuple):
     Attributes:
         layout: The luminance, blurred: what is light and dark where.
         detail: The luminance without its blur: edges and texture.
-        colour: The blurred image without its luminance.
+        color: The blurred image without its luminance.
     """
 
     layout: Tensor
     detail: Tensor
-    colour: Tensor
+    color: Tensor
 
 
 def split(image: Tensor) -> Parts:
     """Layout `(N, 1, H, W)`, detail `(N, 1, H, W)` and colour `(N, 3, H, W)`; the Gaussian's width is side / 32."""
     sigma = max(1.0, min(image.shape[2:]) / 32)
-    smooth = blur(image, sigma)
+    smooth = regularizers.blur(image, sigma)
     light, layout = images.luminance(image), images.luminance(smooth)
     return Parts(layout, light - layout, smooth - layout)
 

@@ -1,7 +1,5 @@
 """What a texture is made of: the windows of a sample, how much a result copied, and how the patches of two compare."""
 
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,24 +7,8 @@ from torch import Tensor
 from vizlib import images
 
 
-class Assembly(NamedTuple):
-    """How far a texture has been put together from pieces of a sample.
-
-    Attributes:
-        iteration: 1 for the first.
-        image: `(1, 3, H, W)`; what is still missing is white.
-        losses: How badly the newest pieces fit, by name.
-        origin: `(H, W, 2)`, the row and column in the sample that each pixel was taken from, -1 if not yet.
-    """
-
-    iteration: int
-    image: Tensor
-    losses: dict[str, float]
-    origin: Tensor
-
-
 def check_sample(sample: Tensor, window: int) -> None:
-    """Do nothing if `sample` is one image that a window fits into.
+    """Raise unless `sample` is one image that a window fits into.
 
     Raises:
         ImageError: Not an image, not one, or smaller than the window.

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vizlib.optimize import expect
-from vizlib.synthesis.pieces import Assembly, check_sample
+from vizlib.optimize import Step, expect
+from vizlib.synthesis.pieces import check_sample
 
 
 @dataclass
@@ -58,7 +58,7 @@ def seam(error: Tensor) -> Tensor:
     return torch.tensor(path[::-1])
 
 
-def quilt(sample: Tensor, knobs: QuiltKnobs, size: tuple[int, int] = (128, 128), seed: int = 0) -> Iterator[Assembly]:
+def quilt(sample: Tensor, knobs: QuiltKnobs, size: tuple[int, int] = (128, 128), seed: int = 0) -> Iterator[Step]:
     """A texture of any size, block by block from the upper left.
 
     Args:
@@ -98,7 +98,7 @@ def quilt(sample: Tensor, knobs: QuiltKnobs, size: tuple[int, int] = (128, 128),
         window.copy_(torch.where(keep, window, new))
         place.copy_(torch.where(keep[..., None], place, squares + torch.tensor([row, column])))
         cut = image[None, :, : size[0], : size[1]].clone(), origin[: size[0], : size[1]].clone()
-        yield Assembly(iteration, cut[0], {"overlap": differs}, cut[1])
+        yield Step(iteration, cut[0], {"overlap": differs}, cut[1])
 
 
 def _choose(

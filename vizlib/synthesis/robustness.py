@@ -1,13 +1,14 @@
 """How often changed images fool a network, or another one, and what it answers along a line through the pixels."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from vizlib.galleries import Gallery
-from vizlib.network import Network
+from vizlib.images.galleries import Gallery
+from vizlib.models import Network
+from vizlib.optimize import last
 
 
 class Rates(NamedTuple):
@@ -18,7 +19,10 @@ class Rates(NamedTuple):
     total: int
 
 
-Attack = Callable[[Network, Tensor, float], Tensor]  # of the network, images and epsilon to changed images
+class Attack(Protocol):
+    """From a network and images to changed images, such as `adversarial.fgsm`."""
+
+    def __call__(self, net: Network, image: Tensor, *, epsilon: float) -> Tensor: ...
 
 
 def measuring(
@@ -34,7 +38,12 @@ def measuring(
     Args:
         make: How the images are changed, such as `adversarial.fgsm`.
         judges: Whose answers are compared; none gives `net` itself. Each is held to its own answer on the clean image.
+
+    Raises:
+        ValueError: An empty gallery.
     """
+    if not len(gallery):
+        raise ValueError(f"gallery {gallery.name!r} is empty: there is nothing to fool {net.name} with")
     judges = judges or (net,)
     counts, total = torch.zeros(len(judges), len(epsilons)), len(gallery)
     for begin in range(0, total, batch):
@@ -42,7 +51,7 @@ def measuring(
         clean = gallery.batch(range(begin, end), net.input_size)
         answers = [_answers(judge, clean) for judge in judges]
         for e, epsilon in enumerate(epsilons):
-            changed = make(net, clean, epsilon)
+            changed = make(net, clean, epsilon=epsilon)
             for j, (judge, answer) in enumerate(zip(judges, answers, strict=True)):
                 counts[j, e] += (_answers(judge, changed) != answer).sum().item()
         yield Rates(counts / end, end, total)
@@ -50,8 +59,7 @@ def measuring(
 
 def fooling_rates(*args: object, **options: object) -> Rates:
     """The last of `measuring`, over the whole gallery."""
-    *_, last = measuring(*args, **options)
-    return last
+    return last(measuring(*args, **options))
 
 
 def fooled(net: Network, clean: Tensor, changed: Tensor) -> Tensor:

@@ -11,35 +11,36 @@ Paper: Gatys et al. 2016, "Image style transfer using convolutional neural netwo
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from vizlib import images, losses
+from vizlib import images
+from vizlib.compute import bf16
 from vizlib.hooks import read
-from vizlib.network import Network
-from vizlib.optimize import Knobs, Step, expect, minimise, stage
-from vizlib.parametrise import Pixels
+from vizlib.models import Network
+from vizlib.models.stages import content_and_style_layers
+from vizlib.optimize import OptimizerKnobs, Pixels, Step, expect, losses, minimize, objectives, regularizers, stage
 
-COLOURS = ("style", "luminance", "histogram")
+COLORS = ("style", "luminance", "histogram")
 # Rows and columns that the picture is rolled by from step to step: strides see another grid each time and leave none
 SHIFTS = ((0, 0), (3, 5), (6, 1), (1, 2), (4, 7), (7, 4), (2, 3), (5, 6))
 
 
 @dataclass
-class StyleKnobs(Knobs):
+class StyleKnobs(OptimizerKnobs):
     """What may be turned while a transfer runs; read at every step.
 
     Attributes:
         content_weight, style_weight, total_variation: What each of the three losses counts.
-        content_layers, style_layers: Names of layers; None takes the network's own, see `default_layers`.
+        content_layers, style_layers: Names of layers; None takes the network's own, see `stages`.
         size: The longer side of the picture in pixels.
         scales: The picture grows to `size` in so many stages, each sqrt(2) times the one before; 1 begins at `size`.
         style_size: The style image's longer side in relation to the picture's: below 1 for finer strokes.
         mix: 0 paints like the first style image, 1 like the second.
-        colours: 'style' takes them from the style image, 'luminance' leaves the photo's, 'histogram' repaints the style
+        colors: 'style' takes them from the style image, 'luminance' leaves the photo's, 'histogram' repaints the style
             image in the photo's colours first (both Gatys et al. 2017).
         begin: Where to begin, 'content' or 'noise'.
         bf16: Run the network in bfloat16, where the processor has units for it.
@@ -56,7 +57,7 @@ class StyleKnobs(Knobs):
     scales: int = 4
     style_size: float = 1.0
     mix: float = 0.0
-    colours: str = "style"
+    colors: str = "style"
     begin: str = "content"
     bf16: bool = False
 
@@ -68,24 +69,6 @@ class Target(NamedTuple):
     content_unit: dict[str, Tensor]
     grams: dict[str, Tensor]
     style_unit: dict[str, Tensor]
-
-
-def default_layers(net: Network) -> tuple[list[str], list[str]]:
-    """The content layer and the style layers that serve a network well: its ReLUs or blocks, from early to deep.
-
-    For VGG these are Gatys' own: content relu4_2, style relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1.
-    """
-    known = {
-        "vgg": (["relu4_2"], ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]),
-        "minivgg": (["relu5"], ["relu1", "relu2", "relu3", "relu4", "relu5"]),
-        "miniresnet": (["layer3.0"], ["relu1", "layer1.0", "layer1.1", "layer2.0", "layer2.1", "layer3.0"]),
-        "squeezenet": (["fire5"], ["relu1", "fire2", "fire3", "fire4", "fire5", "fire6"]),
-    }
-    for start, (content, style) in known.items():
-        if net.name.startswith(start) and {*content, *style} <= net.layers.keys():
-            return content, style
-    spatial = [layer for layer in net.layers if not layer.startswith(("fc", "avgpool", "flatten", "classifier"))]
-    return [spatial[len(spatial) * 3 // 5]], spatial[: max(1, len(spatial) * 4 // 5) : max(1, len(spatial) // 6)]
 
 
 def transfer(
@@ -102,7 +85,7 @@ def transfer(
 
     Raises:
         LookupError, ValueError: Unknown layers, images too small or too narrow, weights of which none counts.
-        Diverged: See `optimize.minimise`.
+        Diverged: See `optimize.minimize`.
     """
     targets = Targets(net, content, styles)
     height, width = _stage(net, content, knobs, 0)
@@ -110,10 +93,10 @@ def transfer(
 
     def loss(image: Tensor, iteration: int) -> dict[str, Tensor]:
         # L-BFGS compares gradients from step to step, so for it the picture must hold still
-        return targets.losses(image, knobs, SHIFTS[0 if knobs.optimiser == "lbfgs" else iteration % len(SHIFTS)])
+        return targets.losses(image, knobs, SHIFTS[0 if knobs.optimizer == "lbfgs" else iteration % len(SHIFTS)])
 
-    for step in minimise(loss, picture, knobs):
-        yield step._replace(image=recolour(step.image, content) if knobs.colours == "luminance" else step.image)
+    for step in minimize(loss, picture, knobs):
+        yield replace(step, image=recolor(step.image, content) if knobs.colors == "luminance" else step.image)
         wanted = _stage(net, content, knobs, step.iteration)
         if wanted != tuple(step.image.shape[2:]):
             picture.resize(*wanted)
@@ -177,12 +160,12 @@ class Targets:
             )
         expect(knobs, 0, float("inf"), "total_variation")
         target = self.at(tuple(image.shape[2:]), knobs, shift)
-        with torch.autocast(self.net.device.type, torch.bfloat16, enabled=bool(knobs.bf16)):
+        with bf16(self.net.device, knobs.bf16):
             found = read(self.net, image.roll(shift, (2, 3)), [*{*target.features, *target.grams}], grad=True)
         content, style = compare({layer: output.float() for layer, output in found.items()}, target)
         parts = {"content": knobs.content_weight * content, "style": knobs.style_weight * style}
         if knobs.total_variation:
-            parts["TV"] = knobs.total_variation * losses.total_variation(image)
+            parts["TV"] = knobs.total_variation * regularizers.total_variation(image)
         return parts
 
     def measure(self, image: Tensor, knobs: StyleKnobs) -> tuple[float, float]:
@@ -194,7 +177,7 @@ class Targets:
     def at(self, size: tuple[int, int], knobs: StyleKnobs, shift: tuple[int, int] = (0, 0)) -> Target:
         """What a picture of this size, rolled by `shift`, is compared with under these knobs."""
         content_layers, style_layers = _layers(self.net, knobs)
-        key = (size, knobs.mix, knobs.style_size, knobs.colours, tuple(content_layers), tuple(style_layers))
+        key = (size, knobs.mix, knobs.style_size, knobs.colors, tuple(content_layers), tuple(style_layers))
         if self._key != key:
             self._known, self._grams = {}, self._style_target(size, knobs, style_layers)
             self._key = key
@@ -207,7 +190,7 @@ class Targets:
     ) -> Target:
         photo = images.resize(self.content, size).roll(shift, (2, 3))
         here = read(self.net, photo, [*{*content_layers, *grams}])
-        features = {layer: losses.map_of(here, layer) for layer in content_layers}
+        features = {layer: objectives.map_of(here, layer) for layer in content_layers}
         flat = {layer: f.mean((2, 3), keepdim=True).expand_as(f) for layer, f in features.items()}
         return Target(
             features,
@@ -236,10 +219,10 @@ class Targets:
         style = images.resize(style, _fit(style, max(size) * knobs.style_size))
         if min(style.shape[2:]) < self.net.min_size:
             style = images.resize(style, self.net.min_size)
-        if knobs.colours == "histogram":
-            style = match_colours(style, self.content)
-        if knobs.colours not in COLOURS:
-            raise ValueError(f"colours is {knobs.colours!r}, expected one of {', '.join(COLOURS)}")
+        if knobs.colors == "histogram":
+            style = match_colors(style, self.content)
+        if knobs.colors not in COLORS:
+            raise ValueError(f"colours is {knobs.colors!r}, expected one of {', '.join(COLORS)}")
         return style
 
 
@@ -251,25 +234,25 @@ def compare(found: dict[str, Tensor], target: Target) -> tuple[Tensor, Tensor]:
 
 
 def _layers(net: Network, knobs: StyleKnobs) -> tuple[Sequence[str], Sequence[str]]:
-    content, style = default_layers(net)
+    content, style = content_and_style_layers(net)
     return knobs.content_layers or content, knobs.style_layers or style
 
 
 # --- colours --------------------------------------------------------------------------------------------------------
 
 
-def recolour(image: Tensor, colours: Tensor) -> Tensor:
+def recolor(image: Tensor, colors: Tensor) -> Tensor:
     """The light and dark of `image` with the colours of another, `(1, 3, h, w)`, brought to its size.
 
     Paper: Gatys et al. 2017, "Controlling perceptual factors in neural style transfer", section 5.
     """
-    colours = images.resize(colours, tuple(image.shape[2:])).to(image)
-    return (colours + images.luminance(image - colours)).clamp(0, 1)
+    colors = images.resize(colors, tuple(image.shape[2:])).to(image)
+    return (colors + images.luminance(image - colors)).clamp(0, 1)
 
 
-def match_colours(image: Tensor, colours: Tensor) -> Tensor:
+def match_colors(image: Tensor, colors: Tensor) -> Tensor:
     """`image` with the mean and covariance of another's colours (Gatys et al. 2017, appendix)."""
-    x, y = (picture.flatten(2)[0].double() for picture in (image, colours))
+    x, y = (picture.flatten(2)[0].double() for picture in (image, colors))
     matrix = _root(y) @ torch.linalg.inv(_root(x))
     matched = matrix @ (x - x.mean(1, keepdim=True)) + y.mean(1, keepdim=True)
     return matched.to(image.dtype).view_as(image).clamp(0, 1)

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vizlib import losses
+from vizlib.compute import bf16
 from vizlib.hooks import read
-from vizlib.network import Network
-from vizlib.optimize import Diverged, Step, expect
+from vizlib.models import Network
+from vizlib.optimize import Diverged, Step, expect, losses, regularizers
 from vizlib.synthesis.fast_style import StyleNet
 
 
@@ -82,7 +82,7 @@ def train(
     draw: Draw,
     knobs: TrainingKnobs,
     watch: Tensor | None = None,
-    optimiser: torch.optim.Optimizer | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
     done: int = 0,
 ) -> Iterator[Step]:
     """Change the weights of `net`, batch after batch; a `Step` has the losses and what the network paints.
@@ -93,7 +93,7 @@ def train(
         draw: From the number of a step to its photos `(N, 3, H, W)` and the weights of styles `(N, S)`.
         knobs: Read at every step.
         watch: The photo `(n, 3, h, w)` that a step's image is painted from, in the first style; None shows the batch.
-        optimiser, done: To go on with a training of so many steps; None and 0 begin one.
+        optimizer, done: To go on with a training of so many steps; None and 0 begin one.
 
     Raises:
         Diverged: A loss that is NaN or infinite; the weights are those of the step before.
@@ -101,16 +101,16 @@ def train(
     """
     if not any(parameter.requires_grad for parameter in net.parameters()):
         raise ValueError("the net is frozen, as load gives it: net.requires_grad_(True) lets it learn")
-    optimiser = optimiser or torch.optim.Adam(net.parameters())
+    optimizer = optimizer or torch.optim.Adam(net.parameters())
     iteration = done
     while iteration < knobs.steps:
         iteration += 1
         _check(knobs)
-        optimiser.param_groups[0]["lr"] = knobs.learning_rate
+        optimizer.param_groups[0]["lr"] = knobs.learning_rate
         photos, weights = draw(iteration)
         net.train()
         try:
-            values, pictures = _take(net, judges, photos, weights, knobs, optimiser, iteration)
+            values, pictures = _take(net, judges, photos, weights, knobs, optimizer, iteration)
         finally:
             net.eval()
         with torch.no_grad():
@@ -130,11 +130,11 @@ def _take(
     photos: Tensor,
     weights: Tensor,
     knobs: TrainingKnobs,
-    optimiser: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer,
     iteration: int,
 ) -> tuple[dict[str, float], Tensor]:
     """One step: the parts of the loss before it, and the pictures that it judged."""
-    with torch.enable_grad(), torch.autocast(photos.device.type, torch.bfloat16, enabled=bool(knobs.bf16)):
+    with torch.enable_grad(), bf16(photos.device, knobs.bf16):
         pictures = net(photos, weights).float()
         if not pictures.isfinite().all():
             raise Diverged(f"the net paints no finite numbers any more at step {iteration}: lower the learning rate")
@@ -142,9 +142,9 @@ def _take(
     values = {name: part.item() for name, part in parts.items()}
     if not all(abs(value) < float("inf") for value in values.values()):
         raise Diverged(f"the loss is no longer finite at step {iteration}: lower the learning rate")
-    optimiser.zero_grad()
+    optimizer.zero_grad()
     sum(parts.values()).backward()
-    optimiser.step()
+    optimizer.step()
     return values, pictures
 
 
@@ -155,7 +155,7 @@ def _parts(
     return {
         "content": knobs.content_weight * found[0],
         "style": knobs.style_weight * found[1],
-        "TV": knobs.total_variation * losses.total_variation(pictures),
+        "TV": knobs.total_variation * regularizers.total_variation(pictures),
     }
 
 

@@ -9,36 +9,36 @@ Paper: Gatys et al. 2015, "Texture synthesis using convolutional neural networks
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vizlib import images, losses
+from vizlib import images
 from vizlib.hooks import read
-from vizlib.network import Network
-from vizlib.optimize import Knobs, Step, expect, minimise
-from vizlib.parametrise import Pixels
-from vizlib.synthesis.style import default_layers
+from vizlib.models import Network
+from vizlib.models.stages import content_and_style_layers
+from vizlib.optimize import OptimizerKnobs, Pixels, Step, expect, losses, minimize, regularizers, stage
 
 CONTRAST = 0.25  # the standard deviation of the noise to begin with
 
 
 @dataclass
-class TextureKnobs(Knobs):
+class TextureKnobs(OptimizerKnobs):
     """What may be turned while a texture is synthesised; read at every step.
 
     Attributes:
         weight1, weight2, …: How much the Gram matrix of the first, second … layer counts.
         total_variation: How much roughness costs: a little takes away what strides leave.
-        stages: The picture grows to its size in so many stages, each twice the one before; read at the beginning.
+        stages: The picture grows to its size in so many stages of equally many steps, each twice the one before; read
+            at the beginning.
         levels: The Gram matrices are matched at so many sizes of the picture, each half the one before, so that a
             small network sees large structures, too.
     """
 
     steps: int = 120
-    optimiser: str = "lbfgs"
+    optimizer: str = "lbfgs"
     learning_rate: float = 1.0
     weight1: float = 1.0
     weight2: float = 1.0
@@ -65,7 +65,7 @@ class TextureKnobs(Knobs):
         return [weight / sum(given) for weight in given]
 
 
-def synthesise(
+def synthesize(
     net: Network,
     sample: Tensor,
     knobs: TextureKnobs,
@@ -80,32 +80,35 @@ def synthesise(
         sample: `(1, 3, h, w)` in [0, 1]. Where it is smaller than a layer's receptive field, the layer sees the edge.
         knobs: Read at every step.
         size: (height, width) of the result in pixels.
-        layers: At most six layers to match; None takes the network's own, see `style.default_layers`.
+        layers: At most six layers to match; None takes the network's own, see `models.stages`.
         seed: Of the noise.
 
     Raises:
         ValueError: A sample or a size below what the network takes, weights of which none counts, too many layers.
         LookupError: An unknown layer.
-        Diverged: See `optimize.minimise`.
+        Diverged: See `optimize.minimize`.
     """
-    layers = list(layers or default_layers(net)[1])
+    layers = list(layers or content_and_style_layers(net)[1])
     _check(net, sample, size, layers)
     expect(knobs, 1, float("inf"), "stages", "levels")
-    generator, done, image = torch.Generator().manual_seed(seed), 0, None
-    for stage in reversed(range(_stages(net, sample, min(knobs.stages, knobs.steps), size))):
-        goal, side = _smaller(sample, 2**stage), [edge >> stage for edge in size]
+    generator, stages = torch.Generator().manual_seed(seed), _stages(net, sample, knobs.stages, size)
+    done, image = 0, None
+    while done < knobs.steps:
+        now = stage(done, knobs.steps, stages)
+        halvings = stages - 1 - now
+        goal, side = _smaller(sample, 2**halvings), [edge >> halvings for edge in size]
         if image is None:
             noise = CONTRAST * torch.randn(1, 3, *side, generator=generator)
             image = (goal.mean((2, 3), keepdim=True) + noise).clamp(0, 1)
-        for step in minimise(Match(net, goal, layers, knobs), Pixels(images.resize(image, side)), knobs):
+        for step in minimize(Match(net, goal, layers, knobs), Pixels(images.resize(image, side)), knobs):
             done, image = done + 1, step.image
-            yield step._replace(iteration=done)
-            if done >= knobs.steps / (stage + 1):
+            yield replace(step, iteration=done)
+            if done >= knobs.steps or stage(done, knobs.steps, stages) != now:
                 break
 
 
 class Match:
-    """The loss of `synthesise`: how far the Gram matrices of a picture are from those of a sample."""
+    """The loss of `synthesize`: how far the Gram matrices of a picture are from those of a sample."""
 
     def __init__(self, net: Network, sample: Tensor, layers: Sequence[str], knobs: TextureKnobs):
         self.net, self.layers, self.knobs = net, list(layers), knobs
@@ -120,7 +123,7 @@ class Match:
             for layer, weight in zip(self.layers, self.knobs.weights(len(self.layers)), strict=True):
                 parts[layer] += weight / len(levels) * losses.style_loss(found[layer], target[layer])
         if self.knobs.total_variation:
-            parts["TV"] = self.knobs.total_variation * losses.total_variation(image)
+            parts["TV"] = self.knobs.total_variation * regularizers.total_variation(image)
         return parts
 
 

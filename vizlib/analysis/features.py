@@ -1,0 +1,138 @@
+"""What a network makes of every image of a gallery: one row of features for each, computed once and kept on disk."""
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from vizlib import assets
+from vizlib.hooks import read
+from vizlib.images.galleries import Gallery
+from vizlib.models import Network, stages
+from vizlib.optimize import last
+
+BATCH = 32  # images that are computed together, stored together and lost together when stopped
+
+
+class Features(NamedTuple):
+    """The features of the first `done` of `total` images: `values` `(done, D)` float32, `labels` `(done,)`."""
+
+    values: Tensor
+    labels: Tensor
+    done: int
+    total: int
+
+
+def features(net: Network, gallery: Gallery, layer: str | None = None, **options: object) -> Features:
+    """The features of a whole gallery at once: the last result of `extracting`, with the same arguments."""
+    return last(extracting(net, gallery, layer, **options))
+
+
+def extracting(
+    net: Network,
+    gallery: Gallery,
+    layer: str | None = None,
+    side: int | None = None,
+    pool: bool = True,
+    workers: int = 2,
+    cached: bool = True,
+) -> Iterator[Features]:
+    """The features of ever more images of a gallery, batch by batch.
+
+    Every batch is kept on disk under a hash of the images' content, the network's weights and all that matters, so
+    that what was done before a stop is not done again. Images are decoded a batch ahead, by `workers` threads.
+
+    Args:
+        layer: A name of `net.layers`; None takes `stages.last_layer(net)`. `"pixels"` takes the image itself.
+        side: The square that images are prepared to, in pixels; None takes `net.input_size`.
+        pool: Average each channel over its map; else the map is flattened.
+        workers: 0 decodes in this thread.
+        cached: Whether to keep the result on disk, and to take it from there.
+
+    Raises:
+        LookupError: An unknown layer.
+        ValueError: An empty gallery.
+    """
+    if not len(gallery):
+        raise ValueError(f"gallery {gallery.name!r} is empty: there is nothing to take features of")
+    layer, side = layer or stages.last_layer(net), side or net.input_size
+    batches = [range(start, min(start + BATCH, len(gallery))) for start in range(0, len(gallery), BATCH)]
+    made_by = "" if layer == "pixels" or not cached else _weights_hash(net)  # pixels are the same to every network
+    recipe = f"{made_by} {layer} {side} {pool} {torch.__version__}"
+    rows, done = None, 0
+    with _Reader(gallery, side, workers) as reader:
+        paths = [_cache_path(recipe, gallery, batch) if cached else None for batch in batches]
+        missing = [batch for batch, path in zip(batches, paths, strict=True) if path is None or not path.is_file()]
+        reader.expect(missing)
+        for batch, path in zip(batches, paths, strict=True):
+            stored = assets.stored_array(path) if cached else None
+            if stored is not None and len(stored) == len(batch):
+                values = torch.from_numpy(stored)
+            else:
+                values = _compute(net, reader.get(batch), layer, pool)
+                if cached:
+                    assets.store_array(path, values.numpy())
+            rows = torch.empty(len(gallery), values.shape[1]) if rows is None else rows
+            rows[done : done + len(batch)] = values
+            done += len(batch)
+            yield Features(rows[:done], gallery.labels[:done], done, len(gallery))
+
+
+@torch.inference_mode()
+def _compute(net: Network, images: Tensor, layer: str, pool: bool) -> Tensor:
+    output = images if layer == "pixels" else read(net, images, [layer])[layer].float().cpu()
+    if pool and output.ndim == 4 and layer != "pixels":
+        return output.mean((2, 3))
+    return output.flatten(1)
+
+
+class _Reader:
+    """Decodes batches on threads, one batch ahead of the one that is asked for."""
+
+    def __init__(self, gallery: Gallery, side: int, workers: int):
+        self._gallery, self._side = gallery, side
+        self._pool = ThreadPoolExecutor(workers) if workers else None
+        self._waiting: list[range] = []
+        self._begun: dict[range, list] = {}
+
+    def __enter__(self) -> "_Reader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def expect(self, batches: list[range]) -> None:
+        self._waiting = list(batches)
+
+    def get(self, batch: range) -> Tensor:
+        if self._pool is None:
+            return self._gallery.batch(batch, self._side)
+        self._waiting = [later for later in self._waiting if later != batch]
+        for coming in [batch, *self._waiting[:1]]:
+            if coming not in self._begun:
+                one = self._gallery.batch
+                self._begun[coming] = [self._pool.submit(one, [i], self._side) for i in coming]
+        return torch.cat([future.result() for future in self._begun.pop(batch)])
+
+
+# --- on disk --------------------------------------------------------------------------------------------------------
+
+
+def _weights_hash(net: nn.Module) -> str:
+    """A hash of all that decides what a network computes: its architecture as printed, and its numbers."""
+    digest = hashlib.sha256(repr(net).encode())
+    for name, tensor in [*net.state_dict().items(), *net.named_buffers()]:
+        digest.update(name.encode())
+        numbers = tensor.detach().cpu().reshape(-1).contiguous()  # in one order, however they lie in memory
+        digest.update(numbers.view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _cache_path(recipe: str, gallery: Gallery, batch: range) -> Path:
+    key = hashlib.sha256(f"{recipe} {gallery.digest(batch)}".encode()).hexdigest()
+    return assets.cache_folder() / "features" / key[:2] / f"{key}.npy"

@@ -1,0 +1,138 @@
+"""Run a network on images that differ from one clean image in a window, computing only what that window can change."""
+
+from collections.abc import Sequence
+from math import prod
+
+import torch
+from torch import Tensor, fx
+from torch.fx import Node
+from torch.nn.functional import pad
+
+from vizlib.analysis.incremental.graph import Graph, Step, Unknown
+from vizlib.analysis.incremental.patches import cut, inside, put
+from vizlib.analysis.incremental.windows import Interval, Windows, plan
+
+
+class _Recorder(fx.Interpreter):
+    """Runs a network and keeps a copy of what `graph`'s steps give, channels last `(H, W, C)`."""
+
+    def __init__(self, graph: Graph):
+        super().__init__(graph.module)
+        self.wanted = {graph.image, *(step.output for step in graph.steps)}
+        self.values: dict[Node, Tensor] = {}
+
+    def run_node(self, node: Node) -> object:
+        value = super().run_node(node)
+        if node in self.wanted:  # a copy: a later layer may change it in place
+            self.values[node] = value[0].permute(1, 2, 0).clone(memory_format=torch.contiguous_format)
+        return value
+
+
+class Clean:
+    """The run on the clean image, which every window is cut from.
+
+    Args:
+        graph: The network; see `vizlib.incremental.graph.trace`.
+        image: `(1, 3, H, W)`, normalised.
+
+    Attributes:
+        logits: `(1, K)`.
+        values: The image's and each step's node -> its value `(H, W, C)`.
+
+    Raises:
+        Unknown: It joins maps of different sizes.
+    """
+
+    def __init__(self, graph: Graph, image: Tensor):
+        recorder = _Recorder(graph)
+        self.graph, self.logits, self.values = graph, recorder.run(image), recorder.values
+        self.heights = {node: value.shape[0] for node, value in self.values.items()}
+        self.widths = {node: value.shape[1] for node, value in self.values.items()}
+        for step in graph.steps:
+            if step.merges and len({self.values[node].shape[:2] for node in step.inputs}) > 1:
+                raise Unknown(f"{step.output.name} joins maps of different sizes")
+        self.padded = {(step, node): self._pad(step, node) for step in graph.steps for node in step.inputs}
+
+    def _pad(self, step: Step, node: Node) -> Tensor:
+        """A clean map with as much padding around it as the step's outermost windows read."""
+        widths = []
+        for reach, sizes in zip(reversed(step.reach), (self.widths, self.heights), strict=True):
+            end = reach.first_input(0) + reach.inputs(sizes[step.output])
+            widths += [reach.padding, max(0, end - sizes[node])]
+        return pad(self.values[node], (0, 0, *widths), value=step.padding) if any(widths) else self.values[node]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of all steps for one whole image."""
+        return sum(step.macs * self.heights[step.output] * self.widths[step.output] for step in self.graph.steps)
+
+
+class Block:
+    """Occluders at all pairs of some rows and some columns, which go through the network as one batch of R * C.
+
+    Args:
+        clean: The clean run.
+        rows, columns: R and C intervals of the image that are covered.
+    """
+
+    def __init__(self, clean: Clean, rows: Sequence[Interval], columns: Sequence[Interval]):
+        steps, image = clean.graph.steps, clean.graph.image
+        self.clean, self.covered, self.shape = clean, (rows, columns), (len(rows), len(columns))
+        self.rows = plan(steps, 0, clean.heights, {image: rows})
+        self.columns = plan(steps, 1, clean.widths, {image: columns})
+
+    def run(self, fill: Tensor) -> dict[Node, Tensor]:
+        """What the rest of the network needs to go on from: whole maps `(B, C, H, W)` and means `(B, C, 1, 1)`.
+
+        Args:
+            fill: `(H, W, 3)`, normalised: what shows where the occluder is.
+        """
+        graph = self.clean.graph
+        windows = {graph.image: self._occlude(fill)}
+        for step in graph.steps:
+            patches = [self._patches(step, node, windows[node]).flatten(0, 1) for node in step.inputs]
+            windows[step.output] = step.apply(*patches).unflatten(0, self.shape)
+            for node in step.releases:
+                del windows[node]
+        means = {node: self._mean(node.all_input_nodes[0], windows) for node in graph.means}
+        return means | {node: self._whole(node, windows[node]) for node in graph.read}
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of all steps in `run`."""
+        steps = self.clean.graph.steps
+        return prod(self.shape) * sum(
+            step.macs * self.rows[step.output].size * self.columns[step.output].size for step in steps
+        )
+
+    def _occlude(self, fill: Tensor) -> Tensor:
+        image = self.clean.graph.image
+        rows, columns = self.rows[image], self.columns[image]
+        covered_y = inside(rows, self.covered[0]).to(fill.device)[:, None, :, None, None]
+        covered_x = inside(columns, self.covered[1]).to(fill.device)[None, :, None, :, None]
+        filled, clean = (cut(value, rows, columns) for value in (fill, self.clean.values[image]))
+        return torch.where(covered_y & covered_x, filled, clean)
+
+    def _patches(self, step: Step, node: Node, windows: Tensor) -> Tensor:
+        """What the step reads: clean all around, with the windows of the layer below put into it."""
+        below = self.rows[node], self.columns[node]
+        axes = list(zip(step.reach, (self.rows[step.output], self.columns[step.output]), strict=True))
+        needed = tuple(Windows([r.first_input(start) for start in w.starts], r.inputs(w.size)) for r, w in axes)
+        if below == needed:
+            return windows
+        padded = [Windows([r.padding + n for n in w.starts], w.size) for (r, _), w in zip(axes, needed, strict=True)]
+        return put(windows, below, cut(self.clean.padded[step, node], *padded), needed)
+
+    def _mean(self, node: Node, windows: dict[Node, Tensor]) -> Tensor:
+        """The mean over the whole map: that of the clean map, plus what the windows add to its sum."""
+        clean = self.clean.values[node]
+        change = windows[node].sum((2, 3)) - cut(clean, self.rows[node], self.columns[node]).sum((2, 3))
+        mean = clean.mean((0, 1)) + change / (clean.shape[0] * clean.shape[1])
+        return mean.flatten(0, 1)[:, :, None, None]
+
+    def _whole(self, node: Node, windows: Tensor) -> Tensor:
+        """Whole maps: the clean one, with the windows put into it."""
+        clean, (rows, columns) = self.clean.values[node], (self.rows[node], self.columns[node])
+        whole = Windows([0] * len(rows.starts), clean.shape[0]), Windows([0] * len(columns.starts), clean.shape[1])
+        maps = clean.expand(len(rows.starts), len(columns.starts), *clean.shape).clone()
+        return put(windows, (rows, columns), maps, whole).flatten(0, 1).permute(0, 3, 1, 2)

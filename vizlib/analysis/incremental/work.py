@@ -1,0 +1,81 @@
+"""What incremental inference has to do: how its windows grow, and how many multiply-adds are left."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.fx import Node
+
+from vizlib.analysis.incremental.engine import Block
+from vizlib.analysis.incremental.inference import blocks, clean_run
+from vizlib.analysis.incremental.windows import Interval
+from vizlib.hooks import recording
+from vizlib.models import Network
+
+
+class Growth(NamedTuple):
+    """The window of one layer's output that an occluder can change, and the whole map's height and width."""
+
+    layer: str
+    rows: Interval
+    columns: Interval
+    height: int
+    width: int
+
+
+def growth(net: Network, image: Tensor, rows: Interval, columns: Interval) -> list[Growth]:
+    """How the window grows from layer to layer, for an occluder on these rows and columns.
+
+    Args:
+        image: `(1, 3, H, W)` in [0, 1].
+        rows, columns: What is covered, in pixels: (first, one past the last).
+
+    Returns:
+        The image, and every layer of `net.layers` that can be followed; one of several steps at its last step.
+    """
+    clean = clean_run(net, image)
+    block = Block(clean, [rows], [columns])
+    layers = {_layer(net, step.output): step.output for step in clean.graph.steps}
+    nodes = {"image": clean.graph.image} | {layer: node for layer, node in layers.items() if layer}
+    return [
+        Growth(layer, *_boxes(block, node), clean.heights[node], clean.widths[node]) for layer, node in nodes.items()
+    ]
+
+
+def _boxes(block: Block, node: Node) -> list[Interval]:
+    return [(w[node].starts[0], w[node].starts[0] + w[node].size) for w in (block.rows, block.columns)]
+
+
+def _layer(net: Network, node: Node) -> str | None:
+    """The layer that a node of the traced network belongs to, by its name in `net.layers`."""
+    names = {id(layer): name for name, layer in net.layers.items()}
+    around = [net.module.get_submodule(path) for path, _ in node.meta.get("nn_module_stack", {}).values()]
+    return next((names[id(module)] for module in around if id(module) in names), None)
+
+
+def saving(
+    net: Network,
+    image: Tensor,
+    rows: Sequence[Interval],
+    columns: Sequence[Interval],
+    classes: list[int] | None = None,
+) -> float:
+    """How many times fewer multiply-adds the convolutions need than in whole forwards.
+
+    Args:
+        rows, columns: What is covered: one occluder for each pair.
+        classes: Where only these logits are asked for.
+    """
+    count, whole = len(rows) * len(columns), convolution_macs(net, image)
+    clean = clean_run(net, image, classes)
+    needed = sum(Block(clean, rows[i], columns[j]).macs for i, j in blocks(clean, rows, columns))
+    not_followed = whole - clean_run(net, image).macs
+    return count * whole / (needed + count * not_followed)
+
+
+def convolution_macs(net: Network, image: Tensor) -> int:
+    """Multiply-adds of all convolutions in one whole forward."""
+    layers = {path: layer for path, layer in net.module.named_modules() if isinstance(layer, nn.Conv2d)}
+    with recording(net, layers) as outputs:
+        net(image)
+    return sum(layers[path].weight.numel() * output.shape[2:].numel() for path, output in outputs.items())

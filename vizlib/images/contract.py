@@ -1,0 +1,76 @@
+"""What an image is: a float32 tensor `(N, 3, H, W)`, RGB, in [0, 1], on any device. `check` holds everyone to that."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+MAX_PIXELS = 40_000_000  # about 480 MB as a float32 tensor
+
+
+_TOLERANCE = 1e-5  # how far rounding may carry a value out of [0, 1]
+
+
+class ImageError(ValueError):
+    """Something is not an image that can be used; the message says what was found, what was expected, what to do."""
+
+
+def check(image: Tensor, name: str = "image") -> None:
+    """Raise unless `image` keeps the contract: float32 `(N, 3, H, W)`, N, H and W at least 1, finite, in [0, 1].
+
+    Args:
+        image: What to check; values may stray from [0, 1] by rounding, up to 1e-5.
+        name: What to call it in the message.
+
+    Raises:
+        ImageError: It does not; the message says how, and what to do.
+        TypeError: It is not a tensor.
+    """
+    if not isinstance(image, Tensor):
+        raise TypeError(f"{name} is {kind(image)}, expected a tensor (N, 3, H, W): images.load makes one")
+    if image.ndim != 4 or image.shape[1] != 3:
+        remedy = "image[None] adds the N" if image.ndim == 3 and image.shape[0] == 3 else "images.load makes one"
+        raise ImageError(f"{name} has shape {tuple(image.shape)}, expected (N, 3, H, W): {remedy}")
+    if image.dtype != torch.float32:
+        raise ImageError(f"{name} is {image.dtype}, expected torch.float32 in [0, 1]: images.load converts it")
+    if image.numel() == 0:
+        raise ImageError(f"{name} has shape {tuple(image.shape)}: there are no pixels in it")
+    check_range(image, name)
+
+
+def check_one(image: Tensor, name: str = "image") -> None:
+    """Raise unless `image` keeps the contract (see `check`) and is one image, `(1, 3, H, W)`.
+
+    Raises:
+        ImageError, TypeError: It does not, or is several.
+    """
+    check(image, name)
+    if len(image) != 1:
+        raise ImageError(f"{name} holds {len(image)} images, expected one: {name}[i : i + 1] is the i-th")
+
+
+def check_range(values: Tensor, what: str) -> None:
+    """Raise `ImageError` unless all values are finite and, up to rounding, in [0, 1]."""
+    low, high = torch.stack(values.detach().aminmax()).tolist()  # one wait for the GPU; a NaN makes both NaN
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ImageError(f"{what} holds NaN or infinite values, expected [0, 1]: look at the step that made them")
+    if low < -_TOLERANCE or high > 1 + _TOLERANCE:
+        remedy = "divide by 255" if low >= 0 and 1.5 < high <= 255 else "rescale it, or clip it with .clip(0, 1)"
+        raise ImageError(f"{what} has values from {low:.4g} to {high:.4g}, expected [0, 1]: {remedy}")
+
+
+def check_size(height: int, width: int, what: str, max_pixels: int) -> None:
+    """Raise `ImageError` unless there are pixels, and at most `max_pixels`."""
+    if height * width == 0:
+        raise ImageError(f"{what} is {height}x{width}: there are no pixels in it")
+    if height * width > max_pixels:
+        raise ImageError(
+            f"{what} is {height}x{width}, {height * width:,} pixels, expected at most {max_pixels:,}: make it smaller, "
+            "or raise max_pixels"
+        )
+
+
+def kind(thing: Any) -> str:
+    """What something is, as a message says it: 'a PIL.Image.Image', 'a list'."""
+    return f"a {type(thing).__module__}.{type(thing).__qualname__}".replace("builtins.", "")

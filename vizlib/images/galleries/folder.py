@@ -1,0 +1,71 @@
+"""A user's own photos."""
+
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+from torch import Tensor
+
+from vizlib import assets, images
+from vizlib.images.galleries.gallery import Gallery
+
+
+def folder(path: str | Path, workers: int = 2) -> Gallery:
+    """Every photo in a folder and the folders in it, labelled by the folder that it lies in.
+
+    Each file is opened once to see whether it can be read; those that cannot are in `skipped`, with the reason.
+    Names that begin with a dot are passed over.
+
+    Raises:
+        ImageError: Not a folder, or no image in it.
+    """
+    root = Path(path).expanduser().resolve()  # a worker may have another working folder
+    if not root.is_dir():
+        raise images.ImageError(f"{root} is not a folder: give the folder that holds your photos")
+    files = [
+        file
+        for file in sorted(root.rglob("*"))
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(root).parts)
+    ]
+    with ThreadPoolExecutor(workers) as pool, warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", Image.DecompressionBombWarning
+        )  # MAX_PIXELS is stricter, and says so in `skipped`
+        faults = list(pool.map(_fault, files))
+    good = [file for file, fault in zip(files, faults, strict=True) if fault is None]
+    skipped = tuple(fault for fault in faults if fault is not None)
+    if not good:
+        first = f" (the first of {len(skipped)} that cannot be read: {skipped[0]})" if skipped else ""
+        raise images.ImageError(f"there is no image in {root}: put photos (JPEG, PNG …) there{first}")
+    labels = [file.parent.relative_to(root).as_posix() if file.parent != root else root.name for file in good]
+    names = tuple(sorted(set(labels)))
+    classes = tuple(names.index(label) for label in labels)
+    return Gallery(root.name, names, Files(tuple(map(str, good))), tuple(range(len(good))), classes, skipped)
+
+
+def _fault(file: Path) -> str | None:
+    """Why a file cannot be used, or None. JPEGs are decoded at an eighth of their size, which still finds damage."""
+    try:
+        with Image.open(file) as picture:
+            if picture.width * picture.height > images.MAX_PIXELS:
+                return f"{file.name}: {picture.width * picture.height:,} pixels, more than {images.MAX_PIXELS:,}"
+            if picture.mode in ("I", "F"):  # whether their numbers can be used is seen only in full
+                images.load(file)
+            picture.draft("RGB", (1, 1))
+            picture.load()
+    except Exception as error:  # decoders raise nearly anything on damaged files
+        return f"{file.name}: {error}"
+    return None
+
+
+@dataclass(frozen=True)
+class Files:
+    paths: tuple[str, ...]
+
+    def __call__(self, i: int) -> Tensor:
+        return images.load(Path(self.paths[i]))
+
+    def digest(self, i: int) -> str:
+        return assets.sha256(self.paths[i])

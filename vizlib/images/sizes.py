@@ -1,0 +1,62 @@
+"""Other sizes, and how light an image is."""
+
+from collections.abc import Sequence
+from operator import index
+
+from torch import Tensor
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as tv
+
+from vizlib.images.contract import MAX_PIXELS, ImageError, check, check_size
+
+
+def luminance(image: Tensor) -> Tensor:
+    """How light each pixel is, `(N, 1, H, W)`: the weighted mean of red, green and blue (ITU-R BT.601)."""
+    return (image * image.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+
+
+def resize(image: Tensor, size: int | Sequence[int], mode: str = "bilinear") -> Tensor:
+    """The image at another size, antialiased and still in [0, 1].
+
+    Args:
+        image: `(N, 3, H, W)`.
+        size: The shorter side in pixels, keeping the ratio of the sides, or (height, width).
+        mode: 'bilinear', 'bicubic' or 'nearest' (which repeats and drops pixels instead of blending them).
+    """
+    check(image)
+    modes = {"bilinear": "bilinear", "bicubic": "bicubic", "nearest": "nearest-exact"}
+    if mode not in modes:
+        raise ImageError(f"mode is {mode!r}, expected one of {', '.join(modes)}")
+    sides = _sides(size)
+    if len(sides) == 1:
+        height, width = image.shape[-2:]
+        sides = [max(sides[0], side * sides[0] // min(height, width)) for side in (height, width)]
+    check_size(*sides, f"an image resized to {size!r}", MAX_PIXELS)
+    return tv.resize(image, sides, InterpolationMode(modes[mode]), antialias=True).clamp(0, 1)
+
+
+def center_crop(image: Tensor, size: int | Sequence[int]) -> Tensor:
+    """A copy of the middle `size` pixels, a square's side or (height, width), of an image `(N, 3, H, W)`."""
+    check(image)
+    height, width = _sides(size) if len(_sides(size)) == 2 else _sides(size) * 2
+    if height > image.shape[-2] or width > image.shape[-1]:
+        there = "x".join(map(str, image.shape[-2:]))
+        raise ImageError(f"cannot crop {height}x{width} out of an image of {there}: resize it first")
+    return tv.center_crop(image, [height, width]).clone()
+
+
+def prepare(image: Tensor, size: int) -> Tensor:
+    """A square `(N, 3, size, size)`: the shorter side resized to `size` pixels, then the middle."""
+    side = _sides([size])
+    return center_crop(resize(image, side), side)
+
+
+def _sides(size: int | Sequence[int]) -> list[int]:
+    """One or two positive numbers of pixels."""
+    try:
+        sides = [index(side) for side in (size if isinstance(size, Sequence) else [size])]
+    except TypeError:
+        raise TypeError(f"size is {size!r}, expected a whole number of pixels or (height, width)") from None
+    if len(sides) not in (1, 2) or min(sides) < 1:
+        raise ImageError(f"size is {size!r}, expected a number of pixels of at least 1, or (height, width)")
+    return sides

@@ -1,0 +1,167 @@
+"""Networks by name, bundled or torchvision's, and the user's own, all as a `Network`."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torchvision
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from vizlib import assets
+from vizlib.compute import default_device
+from vizlib.models.miniresnet import MiniResNet
+from vizlib.models.minivgg import MiniVGG
+from vizlib.models.network import Network
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+BUNDLED = {"minivgg": MiniVGG, "miniresnet": MiniResNet}
+ZOO = (
+    "alexnet",
+    "vgg11",
+    "vgg16",
+    "vgg19",
+    "squeezenet1_0",
+    "squeezenet1_1",
+    "googlenet",
+    "resnet18",
+    "resnet50",
+    "densenet121",
+    "mobilenet_v3_small",
+)
+
+
+def names() -> dict[str, int]:
+    """Every network that `load` knows, with the bytes that its first use downloads (0: bundled)."""
+    sizes = {name: assets.torchvision_weights_size(_zoo_weights(name)) for name in ZOO}
+    return dict.fromkeys(BUNDLED, 0) | sizes
+
+
+def cached() -> list[str]:
+    """The networks that `load` gives without a download."""
+    return [*BUNDLED, *(name for name in ZOO if assets.torchvision_weights_cached(_zoo_weights(name)))]
+
+
+def download(name: str) -> None:
+    """Put the weights of a network of the zoo into the cache; nothing to do for a bundled one."""
+    _known(name)
+    if name in ZOO:
+        assets.torchvision_weights(_zoo_weights(name))
+
+
+def load(
+    name: str, device: torch.device | str | None = None, weights: str | Path = "trained", seed: int = 0
+) -> Network:
+    """A network by name, ready to use: eval mode, frozen, on its device.
+
+    Args:
+        name: 'minivgg' or 'miniresnet', which are bundled, or one of torchvision's; `names()` lists them with their
+            download sizes.
+        device: None takes the best there is.
+        weights: 'trained' (downloaded by torchvision at the first use), 'untrained' (random, from `seed`), or a
+            local `.safetensors` or state-dict file.
+
+    Raises:
+        LookupError: Unknown name.
+        AssetError: Weights that cannot be fetched or read.
+        ValueError: Weights that do not fit the network, or a device that is not there.
+    """
+    _known(name)
+    network = _bundled(name, weights, seed) if name in BUNDLED else _zoo(name, weights, seed)
+    network.name += " (untrained)" if weights == "untrained" else ""
+    try:
+        return network.to(device or default_device())
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {str(device)!r} cannot be used here ({error}); try 'cpu' or leave it out") from error
+
+
+def wrap(
+    module: nn.Module,
+    mean: Sequence[float] = IMAGENET_MEAN,
+    std: Sequence[float] = IMAGENET_STD,
+    classes: Sequence[str] | None = None,
+    name: str | None = None,
+    input_size: int = 224,
+    min_size: int = 1,
+) -> Network:
+    """The user's own classifier as a `Network`; see there for the arguments. It stays on its device.
+
+    Example:
+        >>> net = wrap(torchvision.models.regnet_y_400mf(weights="DEFAULT"), classes=imagenet_names)
+    """
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"module: expected an nn.Module, got a {type(module).__name__}")
+    network = Network(module, mean, std, classes, name, input_size, min_size)
+    parameter = next(module.parameters(), None)
+    return network if parameter is None else network.to(parameter.device)
+
+
+def _known(name: str) -> None:
+    known = [*BUNDLED, *ZOO]
+    if name not in known:
+        raise LookupError(
+            f"network {name!r} is unknown{assets.did_you_mean(name, known)}; there are {', '.join(known)}"
+        )
+
+
+def _zoo_weights(name: str) -> torchvision.models.WeightsEnum:
+    return torchvision.models.get_model_weights(name).DEFAULT
+
+
+def _untrained(build: type | str, seed: int, **options: object) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return torchvision.models.get_model(build, **options) if isinstance(build, str) else build(**options)
+
+
+def _bundled(name: str, weights: str | Path, seed: int) -> Network:
+    module, bundled = _untrained(BUNDLED[name], seed), assets.data_path(f"{name}.safetensors")
+    if weights != "untrained":
+        path = bundled if weights == "trained" else Path(weights)
+        _fill(module, assets.load_state_dict(path), name, path)
+    return Network(module, name=name, **_facts(bundled))
+
+
+def _facts(bundled: Path) -> dict[str, object]:
+    """What a bundled file says of its network: classes, mean and standard deviation, sizes."""
+    try:
+        with safe_open(bundled, "pt") as file:
+            return {key: json.loads(value) for key, value in file.metadata().items()}
+    except Exception as error:  # a damaged file makes the reader raise nearly anything
+        raise assets.AssetError(f"{bundled} is damaged ({error}): reinstall vizlib") from error
+
+
+def _zoo(name: str, weights: str | Path, seed: int) -> Network:
+    about = _zoo_weights(name)
+    options: dict[str, object] = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
+    if name == "googlenet" and weights != "untrained":
+        options["transform_input"] = True  # the published weights were trained with another normalisation
+    module = _untrained(name, seed, **options)
+    if weights != "untrained":
+        state = assets.torchvision_weights(about) if weights == "trained" else assets.load_state_dict(Path(weights))
+        _fill(module, _today(state), name, about.url if weights == "trained" else weights)
+    smallest = max(about.meta["min_size"])
+    return Network(module, IMAGENET_MEAN, IMAGENET_STD, about.meta["categories"], name, 224, max(smallest, 32))
+
+
+def _today(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A published state dict under the names that the modules have today, without GoogLeNet's auxiliary heads."""
+    old_densenet = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(\d\.)")  # 'denselayer1.norm.1.weight' of 2017
+    return {old_densenet.sub(r"\1\2", key): value for key, value in state.items() if not key.startswith("aux")}
+
+
+def _fill(module: nn.Module, state: dict[str, Tensor], name: str, source: object) -> None:
+    own = module.state_dict()
+    missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    shapes = [key for key in own.keys() & state.keys() if own[key].shape != state[key].shape]
+    missing = [key for key in missing if not key.endswith("num_batches_tracked")]
+    if missing or unknown or shapes:
+        faults = [
+            f"{len(k)} {what} ({k[0]} …)"
+            for k, what in ((missing, "missing"), (unknown, "unknown"), (shapes, "of another shape"))
+            if k
+        ]
+        raise ValueError(f"{source} does not hold the weights of {name}: of its tensors, {', '.join(faults)}")
+    module.load_state_dict(state, strict=False)

@@ -1,0 +1,78 @@
+"""What an optimization makes small: distances of features and of their Gram matrices.
+
+They take tensors and give one number for the whole batch, ready for `backward`.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def content_loss(features: Tensor, target: Tensor) -> Tensor:
+    """How far features are from those of another image, relative to their size: |f - t|^2 / |t|^2, 0 when equal.
+
+    The division makes one weight mean the same on every layer and network.
+
+    Args:
+        features, target: `(N, C, h, w)`; a target of one image serves all N.
+
+    Paper: Mahendran and Vedaldi 2015, eq. 2.
+    """
+    _same_maps(features, target)
+    return (features - target).square().sum() / (target.square().sum() * len(features) / len(target)).clamp(min=1e-12)
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """How often channels fire together, wherever that is: G[i, j] = mean over positions of f_i * f_j.
+
+    Args:
+        features: `(N, C, h, w)`.
+
+    Returns:
+        `(N, C, C)` in float32, symmetric and positive semidefinite.
+
+    Paper: Gatys et al. 2015, eq. 1 (divided by h * w here, so that the size of the image does not matter).
+    """
+    if features.ndim != 4:
+        raise ValueError(f"features: expected (N, C, h, w), got shape {tuple(features.shape)}")
+    flat = features.float().flatten(2)
+    return _Products.apply(flat) / flat.shape[2]
+
+
+class _Products(torch.autograd.Function):
+    """All products of rows, F F^T. Its gradient (g + g^T) F is one product; autograd on its own would make two."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, rows: Tensor) -> Tensor:
+        ctx.save_for_backward(rows)
+        return rows @ rows.mT
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
+        (rows,) = ctx.saved_tensors
+        return (gradient + gradient.mT) @ rows
+
+
+def style_loss(features: Tensor, target_gram: Tensor) -> Tensor:
+    """How far the Gram matrix of features is from a target one, relative to its size: |G - T|^2 / |T|^2.
+
+    Args:
+        features: `(N, C, h, w)`.
+        target_gram: `(N or 1, C, C)`, as `gram_matrix` gives it.
+
+    Paper: Gatys et al. 2016, eq. 4.
+    """
+    gram = gram_matrix(features)
+    if gram.shape[1:] != target_gram.shape[1:]:
+        have, want = tuple(gram.shape), tuple(target_gram.shape)
+        raise ValueError(f"the features' Gram matrix has shape {have} and the target {want}: are they of one layer?")
+    return (gram - target_gram).square().sum() / (target_gram.square().sum() * len(gram) / len(target_gram)).clamp(
+        min=1e-12
+    )
+
+
+def _same_maps(features: Tensor, target: Tensor) -> None:
+    if features.shape[1:] != target.shape[1:]:
+        have, want = tuple(features.shape), tuple(target.shape)
+        raise ValueError(f"features have shape {have} and the target {want}: expected the same layer and image size")

@@ -1,0 +1,92 @@
+"""What an optimization makes large: activations.
+
+Objectives name the layers that they look at, and give one number for each image: the higher, the better. They add up
+and take weights: `channel("relu5", 3) + 0.5 * channel("relu5", 7)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from vizlib.models.choosing import one_for_each, whole_numbers
+
+Activations = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Something to maximise: which layers it looks at, and the score `(N,)` of N images from their activations."""
+
+    name: str
+    layers: frozenset[str]
+    score: Callable[[Activations], Tensor]
+
+    def __add__(self, other: Objective) -> Objective:
+        return Objective(
+            f"{self.name} + {other.name}", self.layers | other.layers, lambda acts: self.score(acts) + other.score(acts)
+        )
+
+    def __mul__(self, weight: float) -> Objective:
+        return Objective(f"{weight:g} * {self.name}", self.layers, lambda acts: weight * self.score(acts))
+
+    __rmul__ = __mul__
+
+
+def channel(layer: str, index: int | Sequence[int] | Tensor) -> Objective:
+    """The mean activation of a channel over its map, or a class's logit (Olah et al. 2017).
+
+    Args:
+        index: One channel for all images, or `(N,)`, one for each: a whole contact sheet in one batch.
+    """
+    return Objective(
+        f"{layer}[{_short(index)}]", frozenset([layer]), lambda acts: _channels(acts, layer, index).mean(1)
+    )
+
+
+def neuron(
+    layer: str, index: int | Sequence[int] | Tensor, row: int | None = None, column: int | None = None
+) -> Objective:
+    """One cell of a channel's map, the middle one unless said otherwise (Erhan et al. 2009)."""
+
+    def score(acts: Activations) -> Tensor:
+        height, width = acts[layer].shape[2:] if acts[layer].ndim == 4 else (1, 1)
+        r, c = height // 2 if row is None else row, width // 2 if column is None else column
+        if not (0 <= r < height and 0 <= c < width):
+            raise ValueError(f"cell ({r}, {c}) is outside the {height}x{width} map of layer {layer!r}")
+        return _channels(acts, layer, index).unflatten(1, (height, width))[:, r, c]
+
+    return Objective(f"{layer}[{_short(index)}] at one cell", frozenset([layer]), score)
+
+
+def energy(layer: str) -> Objective:
+    """Half the mean squared activation of a layer: whatever is there becomes more (DeepDream, Mordvintsev 2015)."""
+    return Objective(
+        f"energy of {layer}", frozenset([layer]), lambda acts: 0.5 * acts[layer].square().flatten(1).mean(1)
+    )
+
+
+def map_of(acts: Activations, layer: str) -> Tensor:
+    """A layer's output `(N, C, h, w)`.
+
+    Raises:
+        ValueError: It has no places, as after a linear layer.
+    """
+    if acts[layer].ndim != 4:
+        shape = tuple(acts[layer].shape)
+        raise ValueError(f"layer {layer!r} has no map, its output is {shape}: choose one before the last pooling")
+    return acts[layer]
+
+
+def _short(index: int | Sequence[int] | Tensor) -> str:
+    chosen = whole_numbers(index, "channel")
+    return str(chosen.item()) if len(chosen) == 1 else f"{len(chosen)} channels"
+
+
+def _channels(acts: Activations, layer: str, index: int | Sequence[int] | Tensor) -> Tensor:
+    """The chosen channel of each image, flattened to `(N, h * w)`; after a linear layer `(N, 1)`."""
+    n, count = acts[layer].shape[:2]
+    chosen = one_for_each(index, n, count, "channel", f"layer {layer!r}")
+    return acts[layer][range(n), chosen].reshape(n, -1)

@@ -1,0 +1,117 @@
+"""How a step is taken: the optimizers that the knobs choose from."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from vizlib.optimize.parametrizations import Parametrization
+from vizlib.optimize.steps import Knobs, finite
+
+
+class _Straight(torch.optim.Optimizer):
+    """Steps straight along a function of the gradient, without a memory."""
+
+    def __init__(self, parameters: list[Tensor], lr: float):
+        super().__init__(parameters, {"lr": lr})
+
+    @staticmethod
+    def direction(gradient: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Tensor]) -> Tensor:
+        total = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter -= group["lr"] * self.direction(parameter.grad)
+        return total
+
+
+class NormalizedGradient(_Straight):
+    """Steps of one length: each image's gradient is divided by its root mean square, so only its direction counts."""
+
+    @staticmethod
+    def direction(gradient: Tensor) -> Tensor:
+        dims = tuple(range(1, gradient.ndim))
+        return gradient / gradient.square().mean(dims, keepdim=True).sqrt().clamp(min=1e-12)
+
+
+class SignedGradient(_Straight):
+    """Steps in which every number moves equally far: only the sign of its gradient counts (Goodfellow et al. 2015)."""
+
+    direction = staticmethod(torch.sign)
+
+
+def _lbfgs(parameters: list[Tensor], lr: float) -> torch.optim.LBFGS:
+    """One update a step with a short memory; tolerances below zero, or it would stop early and stay where it is."""
+    return torch.optim.LBFGS(parameters, lr, max_iter=1, history_size=10, tolerance_grad=-1, tolerance_change=-1)
+
+
+LONGEST_STEP = 0.1  # of L-BFGS, in the root mean square of the pixels
+
+
+@torch.no_grad()
+def shorten(optimizer: torch.optim.LBFGS, picture: Parametrization, kept: list[Tensor]) -> None:
+    """Shorten a step of L-BFGS until it is no longer than `LONGEST_STEP`.
+
+    It guesses a step's length from the steps before. One wrong guess would bleach the picture, and where it is white or
+    black hardly any gradient brings it back.
+    """
+    state, ends = optimizer.state[picture.parameters[0]], [end.clone() for end in picture.parameters]
+
+    def go(share: float) -> Tensor:
+        for parameter, begin, end in zip(picture.parameters, kept, ends, strict=True):
+            parameter.copy_(begin + share * (end - begin))
+        return picture.image().clone()
+
+    before, share = go(0.0), 1.0
+    while (length := (go(share) - before).square().mean().sqrt().item()) > 1.01 * LONGEST_STEP and share > 1e-3:
+        share *= LONGEST_STEP / length
+    state["t"] *= share  # what it remembers of this step
+
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "lbfgs": _lbfgs,
+    "normalized": NormalizedGradient,
+    "sign": SignedGradient,
+    "gradient": torch.optim.SGD,
+}
+
+
+def optimizer_for(
+    knobs: Knobs, picture: Parametrization, present: torch.optim.Optimizer | None
+) -> torch.optim.Optimizer:
+    """The optimiser that the knobs ask for: the present one with the present learning rate, or a new one."""
+    if knobs.optimizer not in OPTIMIZERS:
+        raise ValueError(f"optimiser {knobs.optimizer!r} is unknown; choose {', '.join(OPTIMIZERS)}")
+    if not (knobs.learning_rate > 0 and finite(knobs.learning_rate)):
+        raise ValueError(f"learning_rate is {knobs.learning_rate}, expected a number above 0")
+    resized = present is not None and present.param_groups[0]["params"][0] is not picture.parameters[0]
+    asked = [value for name, value in vars(knobs).items() if name not in ("steps", "learning_rate")]
+    stale = present is not None and knobs.optimizer == "lbfgs" and _differ(asked, present.asked)
+    if present is None or present.name != knobs.optimizer or resized or stale:
+        old, present = present, OPTIMIZERS[knobs.optimizer](picture.parameters, lr=knobs.learning_rate)
+        present.name = knobs.optimizer
+        if resized and old.name == present.name == "adam":
+            _carry_over(old, present)
+    for group in present.param_groups:
+        group["lr"] = knobs.learning_rate
+    present.asked = asked
+    return present
+
+
+def _differ(a: list[object], b: list[object]) -> bool:
+    """Whether a knob was turned: what L-BFGS remembers of the gradients is then of another loss."""
+    return any(x is not y for x, y in zip(a, b, strict=True))
+
+
+def _carry_over(old: torch.optim.Optimizer, new: torch.optim.Optimizer) -> None:
+    """Adam's running averages of the gradient and its square, stretched to the picture's new size."""
+    pairs = zip(old.param_groups[0]["params"], new.param_groups[0]["params"], strict=True)
+    for before, after in pairs:
+        for key, value in old.state[before].items():
+            if value.ndim == 4:
+                value = nn.functional.interpolate(value, after.shape[2:], mode="bilinear")
+            new.state[after][key] = value

@@ -1,0 +1,30 @@
+"""Everything that a person plays with: pickers and sliders, explorers, live runs, checks of exercises.
+
+`check`, `lecture` and `live` are modules of their own.
+"""
+
+from vizlib.widgets.explorer import Explorer, Progress, explore
+from vizlib.widgets.page import watched
+from vizlib.widgets.pickers import ChannelPicker, ImagePicker, LayerPicker, NetworkPicker
+from vizlib.widgets.progress import finish
+from vizlib.widgets.saving import SaveButton, save_button
+from vizlib.widgets.sliders import choice, fraction, integer, span, steps
+
+__all__ = [
+    "ChannelPicker",
+    "Explorer",
+    "ImagePicker",
+    "LayerPicker",
+    "NetworkPicker",
+    "Progress",
+    "SaveButton",
+    "choice",
+    "explore",
+    "finish",
+    "fraction",
+    "integer",
+    "save_button",
+    "span",
+    "steps",
+    "watched",
+]

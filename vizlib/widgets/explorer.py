@@ -1,0 +1,185 @@
+"""A figure that follows its controls, at once or step by step.
+
+`explore(draw, ...)` calls `draw` with the values of all controls, again at every change, and shows the figure that
+comes back. Where `draw` is a generator, every figure that it yields replaces the one before: the work is done on a
+thread of its own, so nothing freezes, **Stop** keeps what is there, and a change of a control begins anew.
+
+A page that runs nothing, or a run without a browser, shows the first picture as a still instead of the controls.
+"""
+
+import html
+from collections import deque
+from collections.abc import Callable, Iterator
+from threading import Lock, RLock, Thread
+from types import GeneratorType
+from typing import NamedTuple
+
+import ipywidgets as W
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+
+from vizlib import plot
+from vizlib.widgets.page import event_loop, show_widget, watched
+
+
+class Progress(NamedTuple):
+    """How far a drawing generator has come, and the figure to show from now on (None leaves the one that is there)."""
+
+    done: int
+    total: int
+    figure: Figure | None = None
+
+
+Drawing = Figure | Iterator[Figure | Progress]
+
+
+_COMPUTING = Lock()  # one step at a time: two at once on the same cores would only slow each other down
+
+
+class _Run:
+    """One call of a drawing generator. It belongs to the thread that takes its steps; `halted` may be set from any."""
+
+    def __init__(self, steps: GeneratorType):
+        self.steps, self.halted = steps, False
+
+    def __iter__(self) -> Iterator[Progress]:
+        try:
+            while not self.halted:
+                with _COMPUTING:
+                    step = None if self.halted else next(self.steps, None)
+                if step is None:
+                    return
+                yield step if isinstance(step, Progress) else Progress(0, 0, step)
+        finally:
+            self.steps.close()
+
+
+def _same(a: object, b: object) -> bool:
+    return a is b or (not isinstance(a, Tensor | nn.Module) and a == b)
+
+
+class Explorer(W.VBox):
+    """Controls above a picture that is drawn anew whenever one of them changes. Made by `explore`."""
+
+    def __init__(self, draw: Callable[..., Drawing], controls: dict[str, W.Widget]):
+        self._draw, self._controls = draw, controls
+        self._watched, self._loop = watched(), event_loop()  # a callback's own request names no cell
+        self._last: dict[str, object] | None = None
+        self._run: _Run | None = None
+        self._one_at_a_time = RLock()
+        self.picture = W.Image(format="png", layout={"max_width": "100%", "visibility": "hidden"})
+        self.message = W.HTML()
+        self.stop_button = W.Button(description="Stop", icon="stop", layout={"width": "80px"})
+        self.bar = W.IntProgress(min=0, max=1, layout={"width": "330px"})
+        self.running = W.HBox([self.stop_button, self.bar], layout={"visibility": "hidden"})
+        for name in ("picture", "message", "stop_button", "bar"):
+            getattr(self, name).add_class("vizlib-" + name.removesuffix("_button"))
+        super().__init__([*controls.values(), self.message, self.picture])
+        self.redraw()
+        for control in controls.values():
+            control.observe(self.redraw, "value")
+        self.stop_button.on_click(self.stop)
+
+    def redraw(self, *_: object) -> None:
+        """Draw with the present values, unless that is what is shown; an error is said above the picture that stays."""
+        with self._one_at_a_time:
+            values = {name: control.value for name, control in self._controls.items()}
+            if self._last is not None and all(_same(values[name], self._last[name]) for name in values):
+                return
+            self._last = values
+            if self._run is not None:
+                self._run.halted = True
+            try:
+                drawing = self._draw(**values)
+                if isinstance(drawing, GeneratorType):
+                    self._begin(drawing)
+                else:
+                    self._show(self._encoded(drawing))
+            except Exception as error:
+                self._fail(error)
+
+    def stop(self, *_: object) -> None:
+        """End a drawing that is under way; what it has shown so far stays."""
+        if self._run is not None:
+            self._run.halted = True
+
+    # A drawing in steps. The worker thread never touches a widget: it hands what it has to the kernel's loop.
+
+    def _begin(self, steps: GeneratorType) -> None:
+        self._run = _Run(steps)
+        self.children = [*self._controls.values(), self.running, self.message, self.picture]
+        if not self._watched:
+            figures = deque((step.figure for step in self._run if step.figure is not None), maxlen=1)
+            if not figures:
+                raise ValueError("draw yielded no figure: yield at least one, or Progress(done, total, figure)")
+            self._show(self._encoded(figures[0]))
+        elif self._loop is None:
+            self._work(self._run, lambda act, *values: act(*values))
+        else:
+            Thread(target=self._work, args=(self._run, self._loop.call_soon_threadsafe), daemon=True).start()
+
+    def _work(self, run: _Run, post: Callable[..., object]) -> None:
+        post(self._progress, run, 0, 0)
+        try:
+            for done, total, figure in run:
+                picture = None if figure is None else self._encoded(figure)
+                post(self._progress, run, done, total, picture)
+            post(self._end, run)
+        except Exception as error:
+            post(self._end, run, error)
+
+    def _progress(self, run: _Run, done: int, total: int, picture: tuple[bytes, str] | None = None) -> None:
+        if run is not self._run:  # another one has begun since
+            return
+        self.running.layout.visibility = "visible"
+        self.bar.max, self.bar.value = max(total, 1), done
+        if picture is not None:
+            self._show(picture)
+
+    def _end(self, run: _Run, error: Exception | None = None) -> None:
+        if run is not self._run:
+            return
+        self.running.layout.visibility = "hidden"
+        if error is not None:
+            self._fail(error)
+        elif run.halted:
+            self.message.value = "Stopped: what was done so far is shown. Any change of a control begins anew."
+
+    def _encoded(self, figure: Figure) -> tuple[bytes, str]:
+        return plot.to_png(figure, palette=not self._watched), f"{figure.get_figwidth() * figure.dpi:.0f}px"
+
+    def _show(self, picture: tuple[bytes, str]) -> None:
+        self.picture.value, self.picture.layout.width = picture  # without a width it would be stretched
+        self.picture.layout.visibility = "visible"
+        self.message.value = ""
+
+    def _fail(self, error: Exception) -> None:
+        self.message.value = f"<b>{type(error).__name__}</b>: {html.escape(str(error))}"
+        if not self._watched:
+            raise error
+
+
+def explore(draw: Callable[..., Drawing], alt: str, **controls: W.Widget) -> Explorer:
+    """Show `draw(name=value, ...)` under its controls and draw it again whenever one changes.
+
+    Args:
+        draw: Takes the controls' values by name and gives a figure; under about 80 ms it follows a slider smoothly.
+            What takes longer is a generator: it yields a rough figure first and better ones after it, each as a
+            `Figure` or as `Progress(done, total, figure)`, which also moves a bar.
+        alt: What the picture shows, in a few words.
+        controls: Pickers of `vizlib.widgets` or any ipywidgets with a `value`.
+
+    Returns:
+        The explorer. In a browser it is displayed with its controls; anywhere else its picture is, as PNG.
+
+    Example:
+        >>> def draw(size):
+        ...     for step in occlusion.refining(net, photo, target, size):
+        ...         yield Progress(step.done, step.total, plot.overlay(photo, step.heat))
+    """
+    explorer = Explorer(draw, controls)
+    if watched():
+        show_widget(explorer, alt)
+    else:
+        plot.show(explorer.picture.value, alt)
+    return explorer

@@ -1,0 +1,52 @@
+"""A long computation in a cell: a bar while a person waits, and Interrupt keeps what is there."""
+
+import html
+import time
+from collections.abc import Iterable
+from typing import TypeVar
+
+from IPython.display import HTML, display
+
+from vizlib.widgets.page import watched
+
+T = TypeVar("T")
+
+
+def finish(steps: Iterable[T], label: str) -> T:
+    """The last of the ever better results of a long computation, with a progress bar while a person is waiting.
+
+    Args:
+        steps: Results with the counts `done` and `total`, such as `galleries.extracting(...)` gives.
+        label: What is being done, in a few words.
+
+    Interrupt (the square button) ends it early and gives the result so far.
+
+    Raises:
+        ValueError: There was no result at all.
+        KeyboardInterrupt: Interrupted before the first result.
+    """
+    bar = display(HTML(""), display_id=True) if watched() else None
+    result, start, painted = None, time.perf_counter(), 0.0
+    steps, state = iter(steps), "done"
+    try:
+        for result in steps:
+            if bar and time.perf_counter() - painted > 0.25:
+                painted = time.perf_counter()
+                bar.update(HTML(_bar(label, result, painted - start)))
+    except KeyboardInterrupt:
+        if result is None:
+            raise
+        state = "stopped"
+    finally:
+        getattr(steps, "close", lambda: None)()
+    if result is None:
+        raise ValueError(f"{label}: there was nothing to do")
+    if bar:
+        bar.update(HTML(_bar(label, result, time.perf_counter() - start, state)))
+    return result
+
+
+def _bar(label: str, result: object, seconds: float, state: str = "") -> str:
+    left = seconds / max(result.done, 1) * (result.total - result.done)
+    text = f"{result.done} of {result.total}, " + (f"{state} in {seconds:.0f} s" if state else f"{left:.0f} s left")
+    return f"{html.escape(label)} <progress value={result.done} max={result.total}></progress> {text}"

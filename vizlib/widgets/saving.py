@@ -1,0 +1,42 @@
+"""A button that writes a picture into the folder of the notebook."""
+
+import html
+from collections.abc import Callable
+
+import ipywidgets as W
+from IPython.display import display
+
+from vizlib import images
+from vizlib.widgets.explorer import watched
+
+
+class SaveButton(W.HBox):
+    """A button that writes a picture into the folder of the notebook, and says where it is or why it is not there.
+
+    Args:
+        make: Gives the picture when the button is pressed: whatever `images.load` takes.
+        path: Where to, ending in .png or .jpg.
+    """
+
+    def __init__(self, make: Callable[[], object], path: str):
+        self._make, self._path = make, path
+        self.button = W.Button(description=f"Save as {path}", icon="download", layout={"width": "auto"})
+        self.button.add_class("vizlib-save")
+        self.message = W.HTML()
+        super().__init__([self.button, self.message])
+        self.button.on_click(self.save)
+
+    def save(self, *_: object) -> None:
+        """Write the file: whole, or not at all."""
+        try:
+            image = images.load(self._make())
+            path = images.save(image, self._path).resolve()
+            size = "x".join(str(side) for side in reversed(image.shape[2:]))
+            self.message.value = f"{html.escape(str(path))}: {size} pixels, {path.stat().st_size / 1e6:.1f} MB"
+        except (images.ImageError, OSError) as error:
+            self.message.value = f"<b>not saved</b>: {html.escape(str(error))}"
+
+
+def save_button(make: Callable[[], object], path: str) -> SaveButton | None:
+    """Show a `SaveButton`; a page that nobody watches gets none."""
+    return display(SaveButton(make, path)) if watched() else None
