@@ -200,7 +200,7 @@ class Run:
         return Picture(still, format="png", width=self._width(), metadata={"alt": self.alt})
 
     def _keep(self, frame: bytes) -> None:
-        """Keep the frame for the animation; beyond `KEPT_FRAMES`, drop every other one and keep frames half as often."""
+        """Keep the frame for the animation; beyond `KEPT_FRAMES`, drop every other one and record half as often."""
         if self._shown % self._every == 0:
             self._frames.append(frame)
         self._shown += 1

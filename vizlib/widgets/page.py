@@ -12,7 +12,7 @@ from IPython.display import display
 
 
 def watched() -> bool:
-    """Whether a person is watching this cell: JupyterLab and Colab say so with each request, nbval and nbconvert do not.
+    """Whether a person is watching this cell: JupyterLab and Colab say so in each request, nbval and nbconvert do not.
 
     The environment variable VIZLIB_LIVE (0 or 1) overrides this.
     """
