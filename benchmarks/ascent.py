@@ -86,6 +86,7 @@ def compare(net: Network, name: str, theirs: str, layer: str, steps: int, rounds
 
 
 def ours(net: Network, layer: str, steps: int, bf16: bool = False) -> None:
+    """Run vizlib's gradient ascent to the end."""
     knobs = AscentKnobs(steps, jitter=12, scale=0.1, rotate=10, warm_up=0, bf16=bf16)
     for _ in ascend(net, objectives.channel(layer, CHANNEL), blank(net, side=SIDE, fourier=True), knobs):
         pass

@@ -70,12 +70,14 @@ def compare(net: Network, count: int, rounds: int) -> tuple[float, float]:
 
 
 def batches(net: Network, gallery: Gallery) -> Iterator[Tensor]:
+    """The images of the gallery, `BATCH` at a time."""
     for start in range(0, len(gallery), BATCH):
         yield gallery.batch(range(start, min(start + BATCH, len(gallery))), net.input_size)
 
 
 @torch.inference_mode()
 def forward(net: Network, gallery: Gallery) -> None:
+    """A bare forward pass over the gallery."""
     for batch in batches(net, gallery):
         net(batch)
 
@@ -92,6 +94,7 @@ def one_neuron(net: Network, gallery: Gallery, layer: str) -> Callable[[], Tenso
 
 
 def nearest(layer: str, timed: list[str], layers: list[str]) -> str:
+    """The timed layer that is nearest to a layer in the network's order."""
     return min(timed, key=lambda other: abs(layers.index(other) - layers.index(layer)))
 
 

@@ -132,17 +132,20 @@ class Remember(nn.Module):
         self.of, self.target, self.unit = of, target.detach(), unit.detach()
 
     def forward(self, x: Tensor) -> Tensor:
+        """`x`, unchanged; its loss is kept in `self.loss`."""
         self.loss = F.mse_loss(self.of(x), self.target) / self.unit
         return x
 
 
 def gram(x: Tensor) -> Tensor:
+    """The Gram matrix of the tutorial, divided by the number of values."""
     n, c, h, w = x.size()
     flat = x.view(n * c, h * w)
     return torch.mm(flat, flat.t()).div(n * c * h * w)
 
 
 def same(x: Tensor) -> Tensor:
+    """`x` itself: content is compared as it is."""
     return x
 
 
@@ -174,6 +177,7 @@ class Tutorial(nn.Sequential):
         self.append(kind[-1])
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Content and style loss of an image, each the mean over its layers."""
         super().forward(self.normalize(image))
         return tuple(sum(part.loss for part in kind) / len(kind) for kind in (self.content, self.style))
 
@@ -194,6 +198,7 @@ class Hooked:
         self.grams = {layer: losses.gram_matrix(there[layer]) for layer in by_style}
 
     def run(self, image: Tensor) -> dict[str, Tensor]:
+        """The activations of the layers that count, by name."""
         kept: dict[str, Tensor] = {}
         handles = [
             module.register_forward_hook(lambda _m, _i, output, layer=layer: kept.__setitem__(layer, output))
@@ -235,6 +240,7 @@ def by_lbfgs(model: Tutorial, photo: Tensor, steps: int) -> None:
 
 
 def by_adam(model: Hooked, photo: Tensor, steps: int) -> None:
+    """Optimise with `steps` steps of Adam."""
     picture = photo.clone().requires_grad_()
     optimizer = torch.optim.Adam([picture], lr=0.03)
     for _ in range(steps):

@@ -56,6 +56,7 @@ class TimedClient(NotebookClient):
     first_picture: float | None = None
 
     def process_message(self, msg: dict, cell: NotebookNode, cell_index: int) -> NotebookNode | None:
+        """Handle a message from the kernel as usual, and record the time of the first picture."""
         data = msg["content"].get("data", {})
         if self.first_picture is None and has_picture(data):
             self.first_picture = time.perf_counter()
@@ -71,10 +72,12 @@ class MemoryMeter(threading.Thread):
         self._stopped = threading.Event()
 
     def run(self) -> None:
+        """Take a sample every tenth of a second."""
         while not self._stopped.wait(0.1):
             self.peak = max(self.peak, sum(map(resident, psutil.Process().children(recursive=True))) / 1e6)
 
     def stop(self) -> None:
+        """End the sampling and wait for the thread."""
         self._stopped.set()
         self.join()
 

@@ -70,7 +70,7 @@ def judges(args: argparse.Namespace, styles: list[Tensor]) -> list[Judge]:
     weights = {"minivgg": "trained"} | ({"squeezenet1_0": args.squeezenet} if args.squeezenet else {})
     chosen = {name: source for name, source in weights.items() if name in args.judges.split(",")}
     if not chosen:
-        raise SystemExit(f"--judges {args.judges}: none of them is there (--squeezenet takes weights of the second)")
+        raise SystemExit(f"--judges {args.judges}: none of them is there; squeezenet1_0 needs --squeezenet")
     return [judge(models.load(name, "cpu", source), styles, *LAYERS[name]) for name, source in chosen.items()]
 
 
@@ -184,6 +184,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options of the command line, or those given as a list."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--name", required=True, help="name of the net: one_style, many_styles, …")
     parser.add_argument("--styles", required=True, help="names of bundled styles or image files, separated by commas")

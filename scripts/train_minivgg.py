@@ -86,6 +86,7 @@ def augment(images: Tensor, side: int, smallest_area: float, generator: torch.Ge
 
 
 def normalize(images: Tensor) -> Tensor:
+    """Images in [0, 1], normalised with the mean and deviation of the training images, channels last."""
     mean, std = (torch.tensor(v, device=images.device)[:, None, None] for v in (MEAN, STD))
     return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
 
@@ -115,6 +116,7 @@ def accuracy(model: nn.Module, images: Tensor, labels: Tensor, device: str) -> t
 
 
 def top_k(logits: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Top-1 and top-5 accuracy of logits `(N, K)` against labels `(N,)`."""
     hits = logits.topk(5).indices == labels[:, None]
     return hits[:, 0].float().mean().item(), hits.any(1).float().mean().item()
 

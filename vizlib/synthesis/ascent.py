@@ -240,6 +240,6 @@ def likeness(features: Tensor) -> Tensor:
     """
     n = len(features)
     if n < 2:
-        raise ValueError(f"features: expected those of at least two images to compare, got {n}: optimise a batch")
+        raise ValueError(f"features: expected at least two images to compare, got {n}: optimise a larger batch")
     grams = normalize(losses.gram_matrix(features).flatten(1))
     return ((grams @ grams.T).sum(1) - grams.square().sum(1)) / (n - 1)

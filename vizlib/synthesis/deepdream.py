@@ -142,6 +142,7 @@ class Detail(Pixels):
         self.original = self.photo = photo.detach()
 
     def resize(self, height: int, width: int) -> None:
+        """Bring the photo and the detail to another size, and add them up again."""
         (pixels,) = self.parameters
         if (height, width) == tuple(pixels.shape[2:]):
             return

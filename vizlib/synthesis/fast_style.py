@@ -54,6 +54,7 @@ class StyleNorm(nn.Module):
         self.batch = nn.BatchNorm2d(channels, affine=False) if norm == "batch" else None
 
     def forward(self, maps: Tensor, weights: Tensor) -> Tensor:
+        """The normalised maps, in the styles of the weights; for the shapes see the class."""
         if self.batch is None:
             maps = maps - maps.mean((2, 3), keepdim=True)
             maps = maps * torch.rsqrt(maps.square().mean((2, 3), keepdim=True) + 1e-5)
@@ -72,6 +73,7 @@ class Layer(nn.Module):
         self.norm, self.relu = StyleNorm(outputs, styles, norm), relu
 
     def forward(self, maps: Tensor, weights: Tensor) -> Tensor:
+        """From maps `(N, inputs, h, w)` and style weights `(N, S)` to maps with `outputs` channels."""
         maps = self.norm(self.conv(maps), weights)
         return F.relu(maps) if self.relu else maps
 
@@ -108,6 +110,7 @@ class StyleNet(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, photos: Tensor, weights: Tensor | None = None) -> Tensor:
+        """The painted photos; for the shapes see the class."""
         weights = self.only(0) if weights is None else weights.to(photos.device)
         weights = weights.expand(len(photos), -1)
         maps, sizes = _padded(2 * photos - 1).contiguous(memory_format=torch.channels_last), []
@@ -178,7 +181,7 @@ def load(name: str = "many_styles", device: torch.device | str | None = None) ->
         facts = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
     if "config" not in facts:
         raise assets.AssetError(
-            f"{path} does not say what network it is of: expected a file written by scripts/train_fast_style.py"
+            f"{path} does not say which network it belongs to: expected a file written by scripts/train_fast_style.py"
         )
     net = StyleNet(**facts.pop("config"))
     try:

@@ -66,7 +66,10 @@ def patch_distance(image: Tensor, sample: Tensor, side: int = 8, directions: int
     """
     for name, picture in (("image", image), ("sample", sample)):
         if min(picture.shape[2:]) < side:
-            raise ValueError(f"{name} is {picture.shape[2]}x{picture.shape[3]}, too small for patches of {side}x{side}")
+            raise ValueError(
+                f"{name} is {picture.shape[2]}x{picture.shape[3]}, too small for patches of {side}x{side}: "
+                "take a larger image or a smaller side"
+            )
     random = torch.randn(directions, 3, side, side, generator=torch.Generator().manual_seed(seed))
     random = random / random.flatten(1).norm(dim=1)[:, None, None, None]
     ends = (torch.arange(512) + 0.5) / 512

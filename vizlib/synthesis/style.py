@@ -148,7 +148,10 @@ class Targets:
             images.check_one(style, f"style {i}")
             if max(style.shape[2:]) > 8 * min(style.shape[2:]):
                 height, width = style.shape[2:]
-                raise ValueError(f"style {i} has {height}x{width} pixels, too narrow to have strokes: crop it")
+                raise ValueError(
+                    f"style {i} has {height}x{width} pixels, too narrow to have strokes: crop it until the longer side "
+                    "is at most 8 times the shorter one"
+                )
         if len(self.styles) not in (1, 2):
             raise ValueError(f"expected one style image or two, got {len(self.styles)}")
         self._key: tuple | None = None
@@ -206,7 +209,7 @@ class Targets:
         if not 0 <= knobs.mix <= 1:
             raise ValueError(f"mix is {knobs.mix}, expected 0 (the first style) to 1 (the second)")
         if knobs.mix and len(self.styles) < 2:
-            raise ValueError(f"mix is {knobs.mix:g}, but there is one style image only: give two")
+            raise ValueError(f"mix is {knobs.mix:g}, but there is only one style image: give two")
         grams = {layer: torch.tensor(0.0) for layer in layers}
         for i, weight in enumerate((1 - knobs.mix, knobs.mix)):
             if weight:

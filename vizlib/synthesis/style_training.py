@@ -137,7 +137,7 @@ def _take(
     with torch.enable_grad(), bf16(photos.device, knobs.bf16):
         pictures = net(photos, weights).float()
         if not pictures.isfinite().all():
-            raise Diverged(f"the net paints no finite numbers any more at step {iteration}: lower the learning rate")
+            raise Diverged(f"the net no longer paints finite numbers at step {iteration}: lower the learning rate")
         parts = _parts(judges, pictures, photos, weights, knobs)
     values = {name: part.item() for name, part in parts.items()}
     if not all(abs(value) < float("inf") for value in values.values()):

@@ -65,9 +65,9 @@ class Run:
     ):
         unknown = [name for name in controls if not hasattr(knobs, name)]
         if unknown:
-            raise ValueError(f"control {unknown[0]!r} turns nothing: the knobs are {', '.join(vars(knobs))}")
+            raise ValueError(f"control {unknown[0]!r} has no knob, expected one of {', '.join(vars(knobs))}")
         if missing := [name for name in anew if name not in controls]:
-            raise ValueError(f"anew names {missing[0]!r}, which is no control: there are {', '.join(controls)}")
+            raise ValueError(f"anew names {missing[0]!r}, which is not a control: expected {', '.join(controls)}")
         self._anew = anew
         self.key, self.alt = key, alt
         self._start, self._knobs, self._controls, self._quick, self._picture = start, knobs, controls, quick, picture
