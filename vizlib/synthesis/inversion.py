@@ -2,7 +2,7 @@
 
     I* = arg min over I of  |f(I) - f(photo)|^2 / |f(photo)|^2  +  w * TV(I)  +  l2 * |I - mean|^2
 
-What returns of the photo is what the features hold; what does not return, the layers below have discarded.
+The parts of the photo that come back are what the features hold; the rest, the layers up to here have discarded.
 
 Paper: Mahendran and Vedaldi 2015, "Understanding deep image representations by inverting them".
 """

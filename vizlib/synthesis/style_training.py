@@ -173,6 +173,9 @@ def crops(photos: Sequence[Tensor], styles: int, batch: int, side: int, seed: in
         batch: Crops per step.
         side: Their height and width in pixels.
         seed: Seeds the choices.
+
+    Raises:
+        ValueError: A photo is smaller than `side`; raised at the step that draws it.
     """
 
     def draw(step: int) -> tuple[Tensor, Tensor]:
