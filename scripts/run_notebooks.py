@@ -159,7 +159,7 @@ def run(path: Path) -> Measurements:
     text = dumps(tidy(notebook))
     size = len(text.encode())
     if size >= LARGEST_FILE:
-        raise NotebookError(f"the file would be {size / 1e6:.2f} MB, expected less than 1: show smaller pictures")
+        raise NotebookError(f"the file would be {size / 1e6:.2f} MB and must stay under 1: show smaller pictures")
     write(path, text)
     first_picture = client.first_picture and client.first_picture - start
     return Measurements(seconds, first_picture, meter.peak, size / 1e6)
