@@ -1,10 +1,10 @@
 """Point the Colab and Binder links of all notebooks and the README at the repository that pyproject.toml names.
 
     python scripts/update_links.py            after a notebook was added or renamed
-    python scripts/update_links.py --check    change nothing; name the files with stale links
+    python scripts/update_links.py --check    change nothing; list the files with stale links
     python scripts/update_links.py --repository me/my-fork --branch spring
 
-The last one is for a fork: it changes pyproject.toml first. Missing badges and set-up cells are added.
+The last form is for a fork: it changes pyproject.toml first. Missing badges and set-up cells are added.
 """
 
 import argparse
@@ -44,12 +44,12 @@ class Repository:
 
     @property
     def colab(self) -> str:
-        """Beginning of a notebook's address on Colab; its path in the repository follows."""
+        """The start of a notebook's address on Colab; its path in the repository follows."""
         return f"https://colab.research.google.com/github/{self.name}/blob/{self.branch}/"
 
     @property
     def binder(self) -> str:
-        """Beginning of an address on Binder; a query with the notebook's path follows."""
+        """The start of an address on Binder; a query with the notebook's path follows."""
         return f"https://mybinder.org/v2/gh/{self.name}/{quote(self.branch, safe='')}"
 
     @property
@@ -58,7 +58,7 @@ class Repository:
         return SETUP.format(name=self.name, branch=self.branch)
 
     def badges(self, path: str) -> str:
-        """Markdown of the two badges of the notebook at this path in the repository."""
+        """The two badges, in Markdown, of the notebook at this path in the repository."""
         return (
             f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({self.colab}{path})\n"
             f"[![Launch on Binder](https://mybinder.org/badge_logo.svg)]({self.binder}?labpath={quote(path, safe='')})"
@@ -69,8 +69,8 @@ def read_repository(pyproject: Path) -> Repository:
     """The repository that `[project.urls]` names.
 
     Raises:
-        ValueError: Its `Notebooks` is not of the form https://github.com/OWNER/NAME/tree/BRANCH/notebooks, or its
-            `Repository` is another one.
+        ValueError: `Notebooks` is not of the form https://github.com/OWNER/NAME/tree/BRANCH/notebooks, or `Repository`
+            names a different repository.
     """
     urls = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["urls"]
     match = NOTEBOOKS_URL.fullmatch(urls["Notebooks"])
@@ -83,7 +83,7 @@ def read_repository(pyproject: Path) -> Repository:
 
 
 def relinked(text: str, repository: Repository) -> str:
-    """A Markdown text with its links to Colab, to Binder and to the repository itself brought in line."""
+    """A Markdown text whose links to Colab, Binder and the repository itself are up to date."""
     github = f"https://github.com/{repository.name}"
     for pattern, link in [
         (r"https://colab\.research\.google\.com/github/\S+?/blob/\S+?/(?=notebooks/)", repository.colab),
@@ -96,10 +96,15 @@ def relinked(text: str, repository: Repository) -> str:
 
 
 def updated(notebook: NotebookNode, path: str, repository: Repository) -> NotebookNode:
-    """A copy with its badges in cell 0, after title and sentence, and its set-up in cell 1; what is missing is added.
+    """A copy with the badges in cell 0, after the title and its sentence, and the set-up in cell 1.
 
     Args:
-        path: Where the notebook is in the repository, for example 'notebooks/01_filters.ipynb'.
+        notebook: The notebook; missing badges or a missing set-up cell are added.
+        path: Its path in the repository, for example 'notebooks/01_filters.ipynb'.
+        repository: Where the links point.
+
+    Raises:
+        ValueError: Cell 0 is not Markdown.
     """
     if not notebook.cells or notebook.cells[0].cell_type != "markdown":
         raise ValueError(f"{path}: cell 0 must be Markdown and begin with the title")
@@ -114,7 +119,7 @@ def updated(notebook: NotebookNode, path: str, repository: Repository) -> Notebo
 
 
 def stale_files(root: Path = ROOT) -> dict[Path, str]:
-    """The files whose links are not those of `root`'s pyproject.toml, each with the text that it should have."""
+    """The files whose links do not match `root`'s pyproject.toml, each with the text that it should have."""
     repository, stale = read_repository(root / "pyproject.toml"), {}
     for path in [root / name for name in TEXTS if (root / name).exists()]:
         text = path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The lecture's sections in order, and the map of notebooks that shows them."""
+"""The lecture's sections in order, and the map of the notebooks that notebook 00 shows."""
 
 import base64
 import html
@@ -9,7 +9,7 @@ from vizlib import assets
 
 
 class Section(NamedTuple):
-    """One section of the lecture, in `notebooks/<slug>.ipynb`; `thumbnail` says what its small picture shows."""
+    """One section of the lecture, in `notebooks/<slug>.ipynb`; `thumbnail` describes its small picture."""
 
     slug: str
     title: str
@@ -19,6 +19,7 @@ class Section(NamedTuple):
 
     @property
     def number(self) -> str:
+        """The two digits that the slug begins with."""
         return self.slug[:2]
 
 
@@ -118,7 +119,7 @@ def html_map(folder: str | Path = ".") -> str:
     """The lecture as an HTML table: a thumbnail, a title and a question for each section.
 
     Args:
-        folder: Where the notebooks are; a section links to its notebook if that is there, and else says that it is
+        folder: The folder of the notebooks. A section whose notebook is there links to it; any other is marked as
             still to come.
     """
     rows, half = [], ""
