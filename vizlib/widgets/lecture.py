@@ -2,7 +2,6 @@
 
 import base64
 import html
-from pathlib import Path
 from typing import NamedTuple
 
 from vizlib import assets
@@ -115,13 +114,8 @@ SECTIONS = [
 ]
 
 
-def html_map(folder: str | Path = ".") -> str:
-    """The lecture as an HTML table: a thumbnail, a title and a question for each section.
-
-    Args:
-        folder: The folder of the notebooks. A section whose notebook is there links to it; any other is marked as
-            still to come.
-    """
+def html_map() -> str:
+    """The lecture as an HTML table: a thumbnail, a title that links to the notebook, and a question for each section."""
     rows, half = [], ""
     for section in SECTIONS:
         if section.half != half:
@@ -130,8 +124,7 @@ def html_map(folder: str | Path = ".") -> str:
         thumbnail = base64.b64encode(assets.data_path(f"thumbnails/{section.slug}.png").read_bytes()).decode()
         source, alt = f"data:image/png;base64,{thumbnail}", html.escape(section.thumbnail)
         picture = f'<img src="{source}" width="72" height="72" alt="{alt}">'
-        there = (Path(folder) / f"{section.slug}.ipynb").is_file()
-        title = f'<a href="{section.slug}.ipynb">{section.title}</a>' if there else f"{section.title} <i>(to come)</i>"
+        title = f'<a href="{section.slug}.ipynb">{section.title}</a>'
         cells = (picture, f"<b>{section.number}</b> · {title}", section.question)
         rows.append("<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>")
     return f"<table>{''.join(rows)}</table>"
