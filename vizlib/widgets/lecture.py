@@ -115,7 +115,7 @@ SECTIONS = [
 
 
 def html_map() -> str:
-    """The lecture as an HTML table: a thumbnail, a title that links to the notebook, and a question for each section."""
+    """The lecture as an HTML table: a thumbnail, a title with a link, and a question for each section."""
     rows, half = [], ""
     for section in SECTIONS:
         if section.half != half:
