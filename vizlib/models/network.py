@@ -94,7 +94,7 @@ class Network(nn.Module):
         if not isinstance(images, Tensor) or not images.is_floating_point():
             kind = f"a {images.dtype} tensor" if isinstance(images, Tensor) else f"a {type(images).__name__}"
             raise TypeError(
-                f"{self.name} takes a float tensor (N, 3, H, W) in [0, 1], got {kind}; use vizlib.images.load"
+                f"{self.name} takes a float tensor (N, 3, H, W) in [0, 1], not {kind}; use vizlib.images.load"
             )
         if torch.promote_types(images.dtype, self.mean.dtype) != self.mean.dtype:
             raise TypeError(f"{self.name} takes {self.mean.dtype} images, got {images.dtype}; use images.float()")
@@ -109,7 +109,7 @@ class Network(nn.Module):
         # Optimisation may leave [0, 1] a little; images in 0..255 and normalised ones lie well outside these bounds.
         if not (low >= -0.5 and high <= 1.5):
             raise ValueError(
-                f"{self.name} takes images in [0, 1] and normalises them itself, got values {low:.3g} to {high:.3g}"
+                f"{self.name} takes images in [0, 1] and normalises them itself, got {low:.3g} to {high:.3g}"
             )
 
     @torch.no_grad()
@@ -135,7 +135,7 @@ class Network(nn.Module):
             )
         if self.classes is not None and len(self.classes) != count:
             raise ValueError(
-                f"{self.name} has {count} outputs but {len(self.classes)} class names; give one name for each output"
+                f"{self.name} has {count} outputs and {len(self.classes)} class names; give one name for each output"
             )
         names = self.classes or [f"class {index}" for index in range(count)]
         tops = probabilities.topk(k)
