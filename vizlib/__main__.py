@@ -36,9 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = [name for name in options.names if name not in offered]
     if unknown:
         near = get_close_matches(unknown[0], offered, n=1)
-        download.error(
-            f"there is no {unknown[0]!r} to download" + (f"; did you mean {near[0]!r}?" if near else f"\n{listing()}")
-        )
+        download.error(f"there is no {unknown[0]!r}" + (f"; did you mean {near[0]!r}?" if near else f"\n{listing()}"))
     if bool(options.names) == options.all:
         download.error(f"give either names or --all\n{listing()}")
     return fetch_all(options.names or list(offered))

@@ -196,7 +196,7 @@ def fetch_url(url: str, *, max_bytes: int = 50_000_000, timeout: float = TIMEOUT
             response is too long.
     """
     if not re.match("https?://", url, re.IGNORECASE):
-        raise AssetError(f"{url!r} is not a web address: expected one that begins with https:// or http://")
+        raise AssetError(f"{url!r} is not a web address: it should begin with https:// or http://")
     body = bytearray()
     try:
         with requests.get(url, stream=True, timeout=timeout, headers={"User-Agent": "vizlib"}) as response:
@@ -238,8 +238,8 @@ def _explained(what: str, url: str, path: Path, alternative: str) -> Iterator[No
         yield
     except _FAILED_DOWNLOADS as error:
         raise AssetError(
-            f"{what} could not be downloaded from {url}: {_reason(error)}. Try again when online, or download it by "
-            f"hand and save it as {path}; {alternative} works offline"
+            f"{what} could not be downloaded from {url}: {_reason(error)}. Try again when online, or save that "
+            f"file by hand as {path}; {alternative} works offline"
         ) from error
     except OSError as error:
         raise AssetError(
@@ -325,7 +325,7 @@ def load_state_dict(path: str | os.PathLike) -> dict[str, Tensor]:
         held = (
             f"a dict with {', '.join(map(repr, list(state)[:4]))}" if isinstance(state, dict) else type(state).__name__
         )
-        raise AssetError(f"{path} holds {held}, expected a state dict (names to tensors). {_HOW}")
+        raise AssetError(f"{path} holds {held}, not a state dict (names to tensors). {_HOW}")
     return state
 
 

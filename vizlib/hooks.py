@@ -159,7 +159,7 @@ def read(model: nn.Module, images: Tensor, layers: Iterable[str], grad: bool = F
         except _Enough:
             return {layer: activations[layer] for layer in layers}
     missing = next(layer for layer in layers if layer not in activations)
-    raise LookupError(f"layer {missing!r} does not run in the forward pass of {_name(model)}: choose a layer that does")
+    raise LookupError(f"layer {missing!r} was not run in the forward pass of {_name(model)}: choose a layer that runs")
 
 
 @contextmanager

@@ -100,7 +100,7 @@ def optimizer_for(
         ValueError: The optimiser is unknown, or the learning rate is not a positive number.
     """
     if knobs.optimizer not in OPTIMIZERS:
-        raise ValueError(f"optimizer {knobs.optimizer!r} is unknown; choose {', '.join(OPTIMIZERS)}")
+        raise ValueError(f"optimiser {knobs.optimizer!r} is unknown; choose {', '.join(OPTIMIZERS)}")
     if not (knobs.learning_rate > 0 and finite(knobs.learning_rate)):
         raise ValueError(f"learning_rate is {knobs.learning_rate}, expected a number above 0")
     resized = present is not None and present.param_groups[0]["params"][0] is not picture.parameters[0]
