@@ -55,7 +55,7 @@ def check_range(values: Tensor, what: str) -> None:
     """Raise `ImageError` unless all values are finite and in [0, 1], up to a rounding error of 1e-5."""
     low, high = torch.stack(values.detach().aminmax()).tolist()  # waits for the GPU only once; a NaN makes both NaN
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise ImageError(f"{what} has NaN or infinite values, expected [0, 1]: check the step that produced them")
+        raise ImageError(f"{what} holds NaN or infinite values, expected [0, 1]: check the step that produced them")
     if low < -_TOLERANCE or high > 1 + _TOLERANCE:
         remedy = "divide by 255" if low >= 0 and 1.5 < high <= 255 else "rescale it, or clip it with .clip(0, 1)"
         raise ImageError(f"{what} has values from {low:.4g} to {high:.4g}, expected [0, 1]: {remedy}")

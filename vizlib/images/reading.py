@@ -88,7 +88,7 @@ def load(source: Any, *, max_pixels: int = MAX_PIXELS) -> Tensor:
     if hasattr(source, "read"):
         source = source.read()
         if isinstance(source, str):
-            raise TypeError("the file is open in text mode, expected binary: open it with mode 'rb'")
+            raise TypeError("the file is open as text; open it with mode 'rb'")
     if isinstance(source, bytes | bytearray | memoryview):
         return _decode(BytesIO(source), f"the data ({len(source):,} bytes)", max_pixels)
     if isinstance(source, str) and source.lower().startswith(("http://", "https://")):

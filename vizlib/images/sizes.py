@@ -78,5 +78,5 @@ def _sides(size: int | Sequence[int]) -> list[int]:
     except TypeError:
         raise TypeError(f"size is {size!r}, expected a whole number of pixels or (height, width)") from None
     if len(sides) not in (1, 2) or min(sides) < 1:
-        raise ImageError(f"size is {size!r}, expected a number of pixels, at least 1, or (height, width)")
+        raise ImageError(f"size is {size!r}, expected a number of pixels of at least 1, or (height, width)")
     return sides
