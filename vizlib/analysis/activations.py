@@ -45,6 +45,7 @@ class Answer(NamedTuple):
 
     @property
     def contrast(self) -> float:
+        """How much more the channel fires inside the region than outside it."""
         return self.inside - self.outside
 
 

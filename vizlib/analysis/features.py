@@ -110,9 +110,11 @@ class _Reader:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
     def expect(self, batches: list[range]) -> None:
+        """Announce the batches that will be requested, in order."""
         self._waiting = list(batches)
 
     def get(self, batch: range) -> Tensor:
+        """The images of a batch, `(n, 3, side, side)`; starts decoding the next one."""
         if self._pool is None:
             return self._gallery.batch(batch, self._side)
         self._waiting = [later for later in self._waiting if later != batch]

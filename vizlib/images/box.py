@@ -18,14 +18,17 @@ class Box(NamedTuple):
 
     @property
     def height(self) -> float:
+        """The height in pixels."""
         return self.bottom - self.top
 
     @property
     def width(self) -> float:
+        """The width in pixels."""
         return self.right - self.left
 
     @property
     def area(self) -> float:
+        """The area in pixels."""
         return self.height * self.width
 
     def of(self, images: Tensor) -> Tensor:
@@ -48,7 +51,7 @@ class Box(NamedTuple):
         """
         rows, columns = (mask.any(dim).nonzero().flatten().tolist() for dim in (1, 0))
         if not rows:
-            raise ValueError("mask: expected at least one true pixel, got none, so there is no box around it")
+            raise ValueError("mask: expected at least one true pixel, got none")
         return cls(rows[0], rows[-1] + 1, columns[0], columns[-1] + 1)
 
     @classmethod

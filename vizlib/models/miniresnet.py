@@ -28,6 +28,7 @@ class Block(nn.Module):
         self.relu2 = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The block's output `(N, out, h', w')` for maps `(N, channels, h, w)`."""
         y = self.relu1(self.bn1(self.conv1(x)))
         return self.relu2(self.bn2(self.conv2(y)) + self.shortcut(x))
 
@@ -65,6 +66,7 @@ class MiniResNet(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
     def forward(self, images: Tensor) -> Tensor:
+        """The logits `(N, K)` of normalised images `(N, 3, H, W)`."""
         x = images
         for layer in self.children():
             x = layer(x)

@@ -52,6 +52,7 @@ class MiniVGG(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
     def forward(self, images: Tensor) -> Tensor:
+        """The logits `(N, K)` of normalised images `(N, 3, H, W)`."""
         x = images
         for layer in self.children():
             x = layer(x)

@@ -174,6 +174,6 @@ def _fill(module: nn.Module, state: dict[str, Tensor], name: str, source: object
             if k
         ]
         raise ValueError(
-            f"{source} does not hold the weights of {name}: of its tensors, {', '.join(faults)}; use another file"
+            f"{source} does not hold the weights of {name} (tensors: {', '.join(faults)}); use another file"
         )
     module.load_state_dict(state, strict=False)

@@ -34,9 +34,8 @@ def folder(path: str | Path, workers: int = 2) -> Gallery:
         if file.is_file() and not any(part.startswith(".") for part in file.relative_to(root).parts)
     ]
     with ThreadPoolExecutor(workers) as pool, warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", Image.DecompressionBombWarning
-        )  # MAX_PIXELS is stricter, and says so in `skipped`
+        # PIL's warning is not needed: MAX_PIXELS is stricter, and `skipped` says which files are too large.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         faults = list(pool.map(_fault, files))
     good = [file for file, fault in zip(files, faults, strict=True) if fault is None]
     skipped = tuple(fault for fault in faults if fault is not None)
