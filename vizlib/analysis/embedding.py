@@ -117,7 +117,7 @@ def neighbour_accuracy(points: Tensor, labels: Tensor, k: int = 5) -> float:
 
     Args:
         points: `(N, d)`.
-        labels: `(N,)`, whole numbers from 0 on.
+        labels: `(N,)`, whole numbers of at least 0.
         k: The number of neighbours, less than N.
 
     Raises:

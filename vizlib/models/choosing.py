@@ -19,7 +19,7 @@ def whole_numbers(given: object, what: str) -> Tensor:
     except (TypeError, ValueError, RuntimeError):  # a string, None, a list of mixed types
         numbers = torch.empty(0)
     if not len(numbers) or numbers.dtype == torch.bool or numbers.is_floating_point() or numbers.is_complex():
-        raise ValueError(f"{what} {given!r}: expected a whole number from 0 on, or several of them")
+        raise ValueError(f"{what} {given!r}: expected a whole number of at least 0, or several of them")
     return numbers.cpu().long()
 
 

@@ -179,4 +179,6 @@ class Network(nn.Module):
         """
         if self.classes and name in self.classes:
             return self.classes.index(name)
-        raise LookupError(f"class {name!r} is not among those of {self.name}{did_you_mean(name, self.classes or [])}")
+        raise LookupError(
+            f"class {name!r} is not among the classes of {self.name}{did_you_mean(name, self.classes or [])}"
+        )

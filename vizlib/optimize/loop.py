@@ -30,8 +30,8 @@ def minimize(
     """The steps of an optimisation that changes `picture` so that the sum of the losses falls.
 
     Args:
-        loss: A function of the image `(N, 3, H, W)` in [0, 1], which has a graph, and the iteration, from 1 on. It
-            returns the parts of the loss by name.
+        loss: A function of the image `(N, 3, H, W)` in [0, 1], which has a graph, and the iteration, which counts from
+            1. It returns the parts of the loss by name.
         picture: The parametrisation of the image; its parameters are changed in place.
         knobs: The number of steps, the optimiser and the learning rate, read at every step.
         after: A function of the image, its gradient and the iteration that returns the new pixels; it is applied

@@ -95,8 +95,8 @@ def expect(knobs: object, low: float, high: float, *names: str) -> None:
     for name in names:
         value = getattr(knobs, name)
         if not (low <= value <= high and finite(value)):
-            until = f"to {high:g}" if finite(high) else "on"
-            raise ValueError(f"{name} is {value}, expected a number from {low:g} {until}")
+            bounds = f"from {low:g} to {high:g}" if finite(high) else f"of at least {low:g}"
+            raise ValueError(f"{name} is {value}, expected a number {bounds}")
 
 
 def stage(done: int, steps: int, stages: int) -> int:

@@ -115,4 +115,4 @@ def _uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.G
 
 def _not_negative(value: float, name: str) -> None:
     if not 0 <= value < math.inf:
-        raise ValueError(f"{name}: expected a number from 0 on, got {value}")
+        raise ValueError(f"{name}: expected a number of at least 0, got {value}")
