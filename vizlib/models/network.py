@@ -145,7 +145,7 @@ class Network(nn.Module):
         ]
 
     def class_indices(self, target: Target, logits: Tensor) -> Tensor:
-        """The index of the target class for each image, `(N,)` int64. Every argument called `target` is read this way.
+        """The index of the target class for each image, `(N,)` int64: every method that takes a class reads it so.
 
         Args:
             target: A class name or an index, for all images; a list of names or indices, or an array or tensor of
