@@ -102,8 +102,8 @@ def expect(knobs: object, low: float, high: float, *names: str) -> None:
 def stage(done: int, steps: int, stages: int) -> int:
     """The stage of the next step, from 0 to `stages` - 1, when `done` of `steps` steps have been taken.
 
-    The stages are as equal in length as possible. If there are fewer steps than stages, the first stages are left out, so that
-    the last one always takes place.
+    The stages are as equal in length as possible. If there are fewer steps than stages, the first stages are left out,
+    so that the last one always takes place.
     """
     count = min(stages, max(1, steps))
     return stages - count + min(done * count // max(1, steps), count - 1)
