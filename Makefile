@@ -6,7 +6,7 @@
 #   PIP_ARGS  more options for `uv pip install`
 #   PORT      of JupyterLab
 #   ARGS      more options for JupyterLab, for pytest, or for what else the command runs
-#   LESSONS   more options for pytest where it runs the lessons
+#   LESSONS   more options for pytest where it runs the lessons, for example LESSONS=--nbval-outputs=report
 PYTHON =
 TORCH = auto
 PIP_ARGS =
@@ -16,8 +16,7 @@ LESSONS =
 
 PY = .venv/bin/python
 STAGE = @sh scripts/stage.sh $(if $(ARGS),--may-be-empty)
-UNITS = tests --ignore=tests/browser --ignore=tests/notebooks
-NBVAL = --nbval-lax --nbval-current-env --nbval-cell-timeout=120 -n auto --dist loadscope
+SOLUTIONS = tests/notebooks/test_solutions.py
 export OMP_WAIT_POLICY = PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -50,22 +49,25 @@ ruff: .venv/test.ready
 	    $(PY) -m ruff format --check .; $(PY) -m ruff format --check $(RUFF_NOTEBOOKS)'
 
 units: .venv/test.ready
-	$(STAGE) "unit tests" $(PY) -m pytest $(UNITS) -n auto $(ARGS)
+	$(STAGE) "unit tests" $(PY) -m pytest tests --ignore=tests/browser --ignore=tests/notebooks -n auto $(ARGS)
 
 files: .venv/test.ready
-	$(STAGE) "notebooks as files" $(PY) -m pytest tests/notebooks $(ARGS)
+	$(STAGE) "notebooks as files" $(PY) -m pytest tests/notebooks --ignore=$(SOLUTIONS) -n auto $(ARGS)
 
+# `-n auto` is a process for each core while memory suffices (conftest.py); a notebook's cells stay together.
 lessons: .venv/test.ready
-	$(STAGE) "lessons" $(PY) -m pytest notebooks --ignore=notebooks/solutions $(NBVAL) $(LESSONS) $(ARGS)
+	$(STAGE) "lessons" $(PY) -m pytest notebooks --ignore=notebooks/solutions --nbval-lax --nbval-current-env \
+	    --nbval-cell-timeout=120 -n auto --dist loadscope $(LESSONS) $(ARGS)
 
 solutions: .venv/test.ready
-	$(STAGE) "solutions" $(PY) -m pytest notebooks/solutions $(NBVAL) $(ARGS)
+	$(STAGE) "solutions" $(PY) -m pytest $(SOLUTIONS) -n auto $(ARGS)
 
 browser: .venv/test.ready
 	$(STAGE) "browser" $(PY) -m pytest tests/browser $(ARGS)
 
 quick: ruff
-	$(STAGE) "quick tests" $(PY) -m pytest tests --ignore=tests/browser -n auto -m "not slow" $(ARGS)
+	$(STAGE) "quick tests" $(PY) -m pytest tests --ignore=tests/browser --ignore=$(SOLUTIONS) -n auto \
+	    -m "not slow" $(ARGS)
 
 lowest: .venv/test.ready
 	sh scripts/lowest_versions.sh $(ARGS)

@@ -350,9 +350,9 @@ def test_uv_gets_the_index_of_pip_unless_it_has_its_own(checkout):
 STAGES = {
     "ruff": "-m ruff check .",
     "unit tests": "-m pytest tests --ignore=tests/browser --ignore=tests/notebooks -n auto",
-    "notebooks as files": "-m pytest tests/notebooks",
+    "notebooks as files": "-m pytest tests/notebooks --ignore=tests/notebooks/test_solutions.py -n auto",
     "lessons": "-m pytest notebooks --ignore=notebooks/solutions --nbval-lax ",
-    "solutions": "-m pytest notebooks/solutions --nbval-lax ",
+    "solutions": "-m pytest tests/notebooks/test_solutions.py -n auto",
     "browser": "-m pytest tests/browser",
 }
 
@@ -399,7 +399,9 @@ def test_make_quick_runs_no_notebook_and_no_browser(checkout):
     done = make(checkout, "quick")
     assert done.returncode == 0
     assert stages(done) == ["ruff", "quick tests"]
-    assert calls(checkout)[-1] == "-m pytest tests --ignore=tests/browser -n auto -m not slow"
+    assert calls(checkout)[-1] == (
+        "-m pytest tests --ignore=tests/browser --ignore=tests/notebooks/test_solutions.py -n auto -m not slow"
+    )
 
 
 def test_make_lowest_takes_the_lowest_of_everything(checkout, tmp_path):
