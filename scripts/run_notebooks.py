@@ -2,31 +2,41 @@
 
     python scripts/run_notebooks.py                    all of them, in order
     python scripts/run_notebooks.py 01_filters solutions/01_filters
-    python scripts/run_notebooks.py --check            run nothing; list those whose outputs are older than their code
+    python scripts/run_notebooks.py --check            run nothing; name those whose outputs are older than their code
 
-A notebook's file is replaced only when all its cells have passed. Whatever changes from run to run (timestamps, widget
-state, the kernel's version) is left out, so that a second run changes little or nothing.
+A notebook's file is replaced only when all its cells have passed. What changes from run to run (timestamps, widget
+state, the kernel's version) is not stored, so that a second run changes little or nothing.
 """
 
 import argparse
 import os
 import sys
 import tempfile
-import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from memory_meter import MemoryMeter
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from notebook_files import NOTEBOOKS, code_sha256, dumps, find_notebooks, is_stale, read, write
 
-LARGEST_FILE = 1_000_000  # bytes; what browsers and code hosts still show straight away
+LARGEST_FILE = 1_000_000  # bytes: what a browser and a code host still show at once
 CELL_TIMEOUT = 300  # seconds
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+KERNEL = {  # how a NotebookClient runs one of our notebooks
+    "kernel_name": "python3",
+    "extra_arguments": ["--IPKernelApp.log_level=ERROR"],  # its warnings are about the connection, not the notebook
+    "timeout": CELL_TIMEOUT,
+    "coalesce_streams": True,
+    "record_timing": False,
+    "store_widget_state": False,
+}
 LANGUAGE_INFO = {
     "file_extension": ".py",
     "mimetype": "text/x-python",
@@ -37,12 +47,12 @@ LANGUAGE_INFO = {
 
 
 class NotebookError(Exception):
-    """A notebook did not pass; the message says where and why."""
+    """A notebook that did not pass; the message says where and why."""
 
 
 @dataclass(frozen=True)
 class Measurements:
-    """What one run took: seconds in total and until the first picture (None: no picture), peak memory and file size."""
+    """What one run took: seconds in all and to the first picture from the kernel's start (None: no picture), and MB."""
 
     seconds: float
     first_picture: float | None
@@ -51,62 +61,37 @@ class Measurements:
 
 
 class TimedClient(NotebookClient):
-    """A client that also records when a notebook's first picture arrived."""
+    """Runs a notebook and notes when its first picture came."""
 
     first_picture: float | None = None
 
     def process_message(self, msg: dict, cell: NotebookNode, cell_index: int) -> NotebookNode | None:
-        """Handle a message from the kernel as usual, and record the time of the first picture."""
         data = msg["content"].get("data", {})
         if self.first_picture is None and has_picture(data):
             self.first_picture = time.perf_counter()
         return super().process_message(msg, cell, cell_index)
 
 
-class MemoryMeter(threading.Thread):
-    """Samples the memory of this process's descendants until `stop`. `peak` is in MB."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.peak = 0.0
-        self._stopped = threading.Event()
-
-    def run(self) -> None:
-        """Take a sample every tenth of a second."""
-        while not self._stopped.wait(0.1):
-            self.peak = max(self.peak, sum(map(resident, psutil.Process().children(recursive=True))) / 1e6)
-
-    def stop(self) -> None:
-        """End the sampling and wait for the thread."""
-        self._stopped.set()
-        self.join()
-
-
-def resident(process: psutil.Process) -> int:
-    """The memory that a process holds, in bytes; 0 if it has just ended."""
-    try:
-        return process.memory_info().rss
-    except psutil.Error:
-        return 0
-
-
 def has_picture(data: dict) -> bool:
-    """Whether an output's data, a dictionary by media type, holds an image."""
+    """Whether an output's data, by media type, holds an image."""
     return any(kind.startswith("image/") for kind in data) or "<img" in data.get("text/html", "")
 
 
-def kernel_environment(ipython_folder: str) -> dict[str, str]:
-    """The environment of a kernel: headless, on the CPU, and without the user's own IPython settings."""
+@contextmanager
+def running_kernel(client: NotebookClient) -> Iterator[None]:
+    """A kernel for the client that is headless, on the CPU, and without the settings of the person who runs it."""
     kept = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
     wanted = {"VIZLIB_LIVE": "0", "CUDA_VISIBLE_DEVICES": "", "OMP_WAIT_POLICY": "PASSIVE"}
-    return kept | wanted | {"IPYTHONDIR": ipython_folder}
+    with tempfile.TemporaryDirectory() as ipython_folder:
+        with client.setup_kernel(env=kept | wanted | {"IPYTHONDIR": ipython_folder}):
+            yield
 
 
 def without_widget_views(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Drop the views of widgets, which end with the kernel; a picture or HTML beside them stays.
+    """Drop the views of widgets, which end with the kernel; a cell's picture or HTML beside them stays.
 
     Raises:
-        NotebookError: There is nothing beside them, so a page that runs nothing would show nothing.
+        NotebookError: There is nothing beside them, so that a page that runs nothing would show nothing.
     """
     views = [output.get("data", {}).pop(WIDGET_VIEW, None) for output in outputs]
     shown = [has_picture(output.get("data", {})) or "text/html" in output.get("data", {}) for output in outputs]
@@ -116,7 +101,7 @@ def without_widget_views(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def tidy(notebook: NotebookNode) -> NotebookNode:
-    """Remove what changes from run to run, and record which code made the outputs."""
+    """Leave out what changes from run to run, and note which code made the outputs."""
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         cell.metadata.pop("ExecuteTime", None)
@@ -132,41 +117,30 @@ def run(path: Path) -> Measurements:
     """Run one notebook and store its outputs.
 
     Raises:
-        NotebookError: A cell failed, took more than 300 s or ended the kernel, or the file would reach 1 MB. The old
-            file is left as it was.
+        NotebookError: A cell failed, took over 300 s or ended the kernel, or the file would be 1 MB or more.
+            The file is left as it was.
     """
-    notebook, meter = read(path), MemoryMeter()
-    client = TimedClient(
-        notebook,
-        kernel_name="python3",
-        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # warnings are about the connection, not the notebook
-        timeout=CELL_TIMEOUT,
-        resources={"metadata": {"path": str(path.parent)}},
-        coalesce_streams=True,
-        record_timing=False,
-        store_widget_state=False,
-    )
-    meter.start()
+    notebook = read(path)
+    client = TimedClient(notebook, resources={"metadata": {"path": str(path.parent)}}, **KERNEL)
     start = time.perf_counter()
     try:
-        with tempfile.TemporaryDirectory() as ipython_folder:
-            client.execute(env=kernel_environment(ipython_folder))
+        with running_kernel(client), MemoryMeter(psutil.Process(client.km.provisioner.pid)) as meter:
+            client.execute(cleanup_kc=False)
+            peak = meter.read()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise NotebookError(str(error)) from error
-    finally:
-        seconds = time.perf_counter() - start
-        meter.stop()
+    seconds = time.perf_counter() - start
     text = dumps(tidy(notebook))
     size = len(text.encode())
     if size >= LARGEST_FILE:
-        raise NotebookError(f"the file would be {size / 1e6:.2f} MB and must stay under 1: show smaller pictures")
+        raise NotebookError(f"the file would have {size / 1e6:.2f} MB and must stay under 1: show smaller pictures")
     write(path, text)
     first_picture = client.first_picture and client.first_picture - start
-    return Measurements(seconds, first_picture, meter.peak, size / 1e6)
+    return Measurements(seconds, first_picture, peak, size / 1e6)
 
 
 def choose(names: list[str], folder: Path = NOTEBOOKS) -> list[Path]:
-    """The notebooks of these names ('01_filters', 'solutions/01_filters', or their paths); all if none are given."""
+    """The notebooks of these names ('01_filters', 'solutions/01_filters', or their paths); all when there are none."""
     known = {path.relative_to(folder).with_suffix("").as_posix(): path for path in find_notebooks(folder)}
     wanted = [name.removeprefix("notebooks/").removesuffix(".ipynb") for name in names] or list(known)
     for name in wanted:
@@ -178,7 +152,7 @@ def choose(names: list[str], folder: Path = NOTEBOOKS) -> list[Path]:
 
 
 def check(paths: list[Path]) -> int:
-    """List the notebooks whose outputs are stale; returns 1 if there are any, else 0."""
+    """Name the notebooks whose outputs are stale; 1 when there is one, else 0."""
     stale = [path for path in paths if is_stale(read(path))]
     for path in stale:
         print(f"{path.name}: its outputs are older than its code; run `make notebooks`")
@@ -186,7 +160,7 @@ def check(paths: list[Path]) -> int:
 
 
 def run_all(paths: list[Path]) -> int:
-    """Run the notebooks, printing a line of measurements for each; returns 1 if one did not pass, else 0."""
+    """Run the notebooks, with a line of measurements for each; 1 when one did not pass, else 0."""
     failed = False
     print(f"{'notebook':32}{'seconds':>10}{'to first picture':>18}{'peak MB':>10}{'file MB':>10}")
     for path in paths:
@@ -195,7 +169,7 @@ def run_all(paths: list[Path]) -> int:
             took = run(path)
         except NotebookError as error:
             failed = True
-            print(f"{name:32}failed; the file was left as it was\n{error}", flush=True)
+            print(f"{name:32}failed, and was left as it was\n{error}", flush=True)
             continue
         picture = "none" if took.first_picture is None else f"{took.first_picture:.1f}"
         print(f"{name:32}{took.seconds:10.1f}{picture:>18}{took.peak_memory:10.0f}{took.file_size:10.2f}", flush=True)
@@ -205,7 +179,7 @@ def run_all(paths: list[Path]) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="notebooks to run (default: all)")
-    parser.add_argument("--check", action="store_true", help="run nothing; list those with stale outputs")
+    parser.add_argument("--check", action="store_true", help="run nothing; name those with stale outputs")
     args = parser.parse_args()
     paths = choose(args.names)
     return check(paths) if args.check else run_all(paths)

@@ -1,18 +1,22 @@
 """Point the Colab and Binder links of all notebooks and the README at the repository that pyproject.toml names.
 
     python scripts/update_links.py            after a notebook was added or renamed
-    python scripts/update_links.py --check    change nothing; list the files with stale links
+    python scripts/update_links.py --check    change nothing; name the files with stale links
     python scripts/update_links.py --repository me/my-fork --branch spring
 
-The last form is for a fork: it changes pyproject.toml first. Missing badges and set-up cells are added.
+The last one is for a fork: it changes pyproject.toml first. Missing badges and set-up cells are added.
+Notebooks carry the pictures of their badges, drawn by scripts/make_badges.py, so that they show on a page that is read
+offline.
 """
 
 import argparse
+import base64
 import copy
 import re
 import sys
 import tomllib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,6 +27,7 @@ from notebook_files import ROOT, SETUP_TAG, dumps, find_notebooks, is_setup, rea
 TEXTS = ("README.md", "CONTRIBUTING.md")
 NOTEBOOKS_URL = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)/tree/(.+)/notebooks")
 BADGES = re.compile(r"\[!\[Open in Colab\].*")
+PICTURES = ("colab.png", "binder.png")  # in docs/badges/
 SETUP = """\
 # On Colab, this installs vizlib and leaves Colab's own torch and ipywidgets as they are.
 import sys
@@ -44,12 +49,12 @@ class Repository:
 
     @property
     def colab(self) -> str:
-        """The start of a notebook's address on Colab; its path in the repository follows."""
+        """Beginning of a notebook's address on Colab; its path in the repository follows."""
         return f"https://colab.research.google.com/github/{self.name}/blob/{self.branch}/"
 
     @property
     def binder(self) -> str:
-        """The start of an address on Binder; a query with the notebook's path follows."""
+        """Beginning of an address on Binder; a query with the notebook's path follows."""
         return f"https://mybinder.org/v2/gh/{self.name}/{quote(self.branch, safe='')}"
 
     @property
@@ -58,10 +63,10 @@ class Repository:
         return SETUP.format(name=self.name, branch=self.branch)
 
     def badges(self, path: str) -> str:
-        """The two badges, in Markdown, of the notebook at this path in the repository."""
+        """Markdown of the two badges of the notebook at this path in the repository."""
         return (
-            f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({self.colab}{path})\n"
-            f"[![Launch on Binder](https://mybinder.org/badge_logo.svg)]({self.binder}?labpath={quote(path, safe='')})"
+            f"[![Open in Colab](attachment:colab.png)]({self.colab}{path})\n"
+            f"[![Launch on Binder](attachment:binder.png)]({self.binder}?labpath={quote(path, safe='')})"
         )
 
 
@@ -69,8 +74,8 @@ def read_repository(pyproject: Path) -> Repository:
     """The repository that `[project.urls]` names.
 
     Raises:
-        ValueError: `Notebooks` is not of the form https://github.com/OWNER/NAME/tree/BRANCH/notebooks, or `Repository`
-            names a different repository.
+        ValueError: Its `Notebooks` is not of the form https://github.com/OWNER/NAME/tree/BRANCH/notebooks, or its
+            `Repository` is another one.
     """
     urls = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["urls"]
     match = NOTEBOOKS_URL.fullmatch(urls["Notebooks"])
@@ -83,7 +88,7 @@ def read_repository(pyproject: Path) -> Repository:
 
 
 def relinked(text: str, repository: Repository) -> str:
-    """A Markdown text whose links to Colab, Binder and the repository itself are up to date."""
+    """A Markdown text with its links to Colab, to Binder and to the repository itself brought in line."""
     github = f"https://github.com/{repository.name}"
     for pattern, link in [
         (r"https://colab\.research\.google\.com/github/\S+?/blob/\S+?/(?=notebooks/)", repository.colab),
@@ -95,16 +100,18 @@ def relinked(text: str, repository: Repository) -> str:
     return text
 
 
+@cache
+def attachments() -> dict[str, dict[str, str]]:
+    """The badges as a Markdown cell holds them: for each name its media type and its bytes in base64."""
+    folder = ROOT / "docs" / "badges"
+    return {name: {"image/png": base64.b64encode((folder / name).read_bytes()).decode()} for name in PICTURES}
+
+
 def updated(notebook: NotebookNode, path: str, repository: Repository) -> NotebookNode:
-    """A copy with the badges in cell 0, after the title and its sentence, and the set-up in cell 1.
+    """A copy with its badges in cell 0, after title and sentence, and its set-up in cell 1; what is missing is added.
 
     Args:
-        notebook: The notebook; missing badges or a missing set-up cell are added.
-        path: Its path in the repository, for example 'notebooks/01_filters.ipynb'.
-        repository: Where the links point.
-
-    Raises:
-        ValueError: Cell 0 is not Markdown.
+        path: Where the notebook is in the repository, for example 'notebooks/01_filters.ipynb'.
     """
     if not notebook.cells or notebook.cells[0].cell_type != "markdown":
         raise ValueError(f"{path}: cell 0 must be Markdown and begin with the title")
@@ -112,6 +119,7 @@ def updated(notebook: NotebookNode, path: str, repository: Repository) -> Notebo
     head = notebook.cells[0]
     blocks = [block for block in head.source.split("\n\n") if not BADGES.match(block)]
     head.source = "\n\n".join([*blocks[:2], repository.badges(path), *blocks[2:]])
+    head.attachments = NotebookNode(head.get("attachments", {}) | copy.deepcopy(attachments()))
     if len(notebook.cells) < 2 or not is_setup(notebook.cells[1]):
         notebook.cells.insert(1, new_code_cell(id="setup", metadata={"tags": [SETUP_TAG]}))
     notebook.cells[1].source = repository.setup
@@ -119,7 +127,7 @@ def updated(notebook: NotebookNode, path: str, repository: Repository) -> Notebo
 
 
 def stale_files(root: Path = ROOT) -> dict[Path, str]:
-    """The files whose links do not match `root`'s pyproject.toml, each with the text that it should have."""
+    """The files whose links are not those of `root`'s pyproject.toml, each with the text that it should have."""
     repository, stale = read_repository(root / "pyproject.toml"), {}
     for path in [root / name for name in TEXTS if (root / name).exists()]:
         text = path.read_text(encoding="utf-8")
