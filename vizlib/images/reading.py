@@ -103,7 +103,7 @@ def load(source: Any, *, max_pixels: int = MAX_PIXELS) -> Tensor:
 def _from_file(path: Path, max_pixels: int) -> Tensor:
     try:
         if path.is_dir():
-            raise ImageError(f"{path} is a folder, expected an image file: choose a file in it")
+            raise ImageError(f"{path} is a folder, expected one image file: choose a file in it")
         with open(path, "rb") as file:
             return _decode(file, str(path), max_pixels)
     except FileNotFoundError:
@@ -144,7 +144,7 @@ def _decoding(what: str) -> Iterator[None]:
         raise ImageError(f"{what} has more pixels than PIL is willing to open ({error}): make it smaller") from error
     except Exception as error:  # decoders may raise almost anything on damaged files
         raise ImageError(
-            f"{what} cannot be decoded ({error}): it may be damaged or incomplete, so get a new copy"
+            f"{what} cannot be decoded ({error}): it may be damaged or incomplete, so get it again"
         ) from error
 
 
