@@ -1,5 +1,6 @@
 """Reading, stopping, overriding and ReLU rules, on models written in every way that people write them."""
 
+import re
 import threading
 
 import pytest
@@ -295,12 +296,12 @@ def test_the_rule_survives_an_early_stop(resnet, images):
 @pytest.mark.parametrize(
     ("layers", "error", "message"),
     [
-        (["conv9"], LookupError, r"layer 'conv9' is not in vgg11 \(untrained\); it has conv1_1 … fc8 .net\.layers."),
-        (["Conv1_1"], LookupError, "did you mean 'conv1_1'"),
-        (["conv1_1_7"], LookupError, "was not run"),
-        ("conv1_1", TypeError, r"expected a list with at least one name, like \['conv1'\], got 'conv1_1'"),
-        ([], TypeError, "at least one name"),
-        (None, TypeError, "at least one name, like .* got None"),
+        (["conv9"], LookupError, r"'conv9'.*vgg11.*conv1_1 … fc8"),
+        (["Conv1_1"], LookupError, "'Conv1_1'.*'conv1_1'"),
+        (["conv1_1_7"], LookupError, "'conv1_1_7'.*vgg11"),
+        ("conv1_1", TypeError, r"list.*\['conv1'\].*'conv1_1'"),
+        ([], TypeError, r"list.*\['conv1'\].*\[\]"),
+        (None, TypeError, r"list.*\['conv1'\].*None"),
     ],
 )
 def test_bad_layers(layers, error, message, images):
@@ -311,17 +312,27 @@ def test_bad_layers(layers, error, message, images):
     assert_unchanged(before, vgg)
 
 
+@pytest.mark.parametrize("layers", ["relu7", [], None])
+def test_recording_says_that_it_takes_a_list(layers):
+    """One name alone would be taken for the layers 'r', 'e', 'l' …"""
+    vgg = models.load("vgg11", weights="untrained", device="cpu")
+    with pytest.raises(TypeError, match=rf"list.*\['conv1'\].*{re.escape(repr(layers))}"):
+        with hooks.recording(vgg, layers):
+            pytest.fail("the mistake is to be named before anything runs")
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in vgg.modules())
+
+
 def test_a_layer_that_gives_no_single_tensor(images):
     class Pair(nn.Module):
         def forward(self, x):
             return x, x
 
     model = nn.Sequential(Pair())
-    with pytest.raises(TypeError, match="layer '0' gives a tuple; choose one that gives a single tensor"):
+    with pytest.raises(TypeError, match="'0'.*tuple.*single tensor"):
         hooks.read(model, images, ["0"])
 
 
 def test_an_unknown_rule(resnet):
-    with pytest.raises(LookupError, match="ReLU rule 'guide' is unknown; choose backprop, deconvnet, guided"):
+    with pytest.raises(LookupError, match="'guide'.*backprop, deconvnet, guided"):
         with hooks.relu_rule(resnet, "guide"):
             pass

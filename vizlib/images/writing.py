@@ -39,7 +39,7 @@ def to_bytes(image: Tensor, format: str = "png", quality: int = 85, colors: int 
     if not 1 <= quality <= 95:
         raise ImageError(f"quality is {quality}, expected 1 to 95")
     if colors is not None and not 2 <= colors <= 256:
-        raise ImageError(f"colours is {colors}, expected 2 to 256, or None")
+        raise ImageError(f"colors is {colors}, expected 2 to 256, or None")
     buffer, picture = BytesIO(), to_pil(image)
     if format == "jpeg":
         picture.save(buffer, format, quality=quality)

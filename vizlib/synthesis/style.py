@@ -222,7 +222,7 @@ class Targets:
         if knobs.colors == "histogram":
             style = match_colors(style, self.content)
         if knobs.colors not in COLORS:
-            raise ValueError(f"colours is {knobs.colors!r}, expected one of {', '.join(COLORS)}")
+            raise ValueError(f"colors is {knobs.colors!r}, expected one of {', '.join(COLORS)}")
         return style
 
 
