@@ -274,7 +274,7 @@ def test_rates_are_the_shares_of_changed_answers_for_every_judge(net, sure):
 
 
 def test_an_empty_gallery_fools_nobody_and_is_named():
-    empty = galleries.stack(torch.zeros(0, 3, 6, 6), [], ["none"], "my photos")
+    empty = galleries.stack(pictures(0), [0, 0], ["any"], "my photos").subset([])
     for ask in (robustness.fooling_rates, lambda *asked: next(robustness.measuring(*asked))):
         with pytest.raises(ValueError, match="'my photos'.*empty"):
             ask(small_net(), empty, [0.1], fgsm)

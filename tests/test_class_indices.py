@@ -12,16 +12,9 @@ from vizlib.optimize import last
 from vizlib.synthesis import adversarial, ascent
 
 FRUIT = ["apple", "banana", "cherry"]
-ONE = [
-    1,
-    np.int64(1),
-    np.int32(1),
-    np.uint8(1),
-    torch.tensor(1),
-    torch.tensor([1]),
-    torch.tensor([1], dtype=torch.int32),
-]
-ONE += ["banana", np.str_("banana"), ["banana"], ("banana",), [1], [np.int64(1)], [torch.tensor(1)], np.array([1])]
+ONE = [1, np.int64(1), np.int32(1), np.uint8(1), [1], [np.int64(1)], [torch.tensor(1)], np.array([1])]
+ONE += [torch.tensor(1), torch.tensor([1]), torch.tensor(1, dtype=torch.uint8)]
+ONE += ["banana", np.str_("banana"), ["banana"], ("banana",)]
 BOTH = [[1, 2], ["banana", "cherry"], ["banana", 2], (1, "cherry"), [np.int64(1), torch.tensor(2)]]
 BOTH += [np.array([1, 2]), torch.tensor([1, 2]), torch.tensor([1, 2], dtype=torch.uint8)]
 

@@ -143,5 +143,5 @@ def test_mistakes_are_named(net, gallery):
     with pytest.raises(LookupError, match="'relu9'.*minivgg.*conv1"):
         features.features(net, gallery, "relu9")
     lonely = models.wrap(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)))
-    with pytest.raises(ValueError, match=r"Sequential.*classifier.*\b0, 1\b"):
+    with pytest.raises(ValueError, match="Sequential.*classifier"):
         features.features(lonely, gallery)

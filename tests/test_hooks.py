@@ -43,6 +43,11 @@ def resnet() -> nn.Module:
 
 
 @pytest.fixture(scope="module")
+def vgg() -> models.Network:
+    return models.load("vgg11", weights="untrained", device="cpu")
+
+
+@pytest.fixture(scope="module")
 def images() -> torch.Tensor:
     return torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
@@ -73,8 +78,7 @@ def test_outputs_are_those_of_torchvisions_feature_extractor(name, layers, image
     assert_unchanged(before, model)
 
 
-def test_an_in_place_relu_does_not_overwrite_what_was_read(images):
-    vgg = models.load("vgg11", weights="untrained", device="cpu")
+def test_an_in_place_relu_does_not_overwrite_what_was_read(vgg, images):
     activations = hooks.read(vgg, images, ["conv1_1", "relu1_1", "conv2_1"])
     assert activations["conv1_1"].min() < 0
     assert torch.equal(activations["conv1_1"].clamp(min=0), activations["relu1_1"])
@@ -100,8 +104,7 @@ def test_gradients_reach_the_image_only_when_asked(resnet, images):
     torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
 
 
-def test_gradient_of_a_score_with_respect_to_a_recorded_layer(images):
-    vgg = models.load("vgg11", weights="untrained", device="cpu")
+def test_gradient_of_a_score_with_respect_to_a_recorded_layer(vgg, images):
     image = images.clone().requires_grad_()
     with hooks.recording(vgg, ["conv1_1", "relu4_2"]) as activations:
         score = vgg(image)[:, 7].sum()
@@ -304,8 +307,7 @@ def test_the_rule_survives_an_early_stop(resnet, images):
         (None, TypeError, r"list.*\['conv1'\].*None"),
     ],
 )
-def test_bad_layers(layers, error, message, images):
-    vgg = models.load("vgg11", weights="untrained", device="cpu")
+def test_bad_layers(vgg, layers, error, message, images):
     before = snapshot(vgg)
     with pytest.raises(error, match=message):
         hooks.read(vgg, images, layers)
@@ -313,9 +315,8 @@ def test_bad_layers(layers, error, message, images):
 
 
 @pytest.mark.parametrize("layers", ["relu7", [], None])
-def test_recording_says_that_it_takes_a_list(layers):
+def test_recording_says_that_it_takes_a_list(vgg, layers):
     """One name alone would be taken for the layers 'r', 'e', 'l' …"""
-    vgg = models.load("vgg11", weights="untrained", device="cpu")
     with pytest.raises(TypeError, match=rf"list.*\['conv1'\].*{re.escape(repr(layers))}"):
         with hooks.recording(vgg, layers):
             pytest.fail("the mistake is to be named before anything runs")

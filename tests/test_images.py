@@ -364,7 +364,7 @@ NAN[3, 4, 1] = np.nan
 BAD = {
     "empty": (b"", "0 bytes.*JPEG or PNG"),
     "text": (b"Dear diary, today I saw a cat.", "30 bytes.*JPEG or PNG"),
-    "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "40 bytes.*JPEG or PNG"),
+    "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "41 bytes.*JPEG or PNG"),
     "truncated png": (EXACT[:-200], "decoded.*get it again"),
     "truncated jpeg": (encoded(RGB, "JPEG")[:-30], "decoded.*truncated.*get it again"),
     "png header only": (EXACT[:33], "33 bytes.*JPEG or PNG"),

@@ -147,6 +147,7 @@ def test_googlenet_takes_a_published_state_dict_with_its_auxiliary_heads(tmp_pat
     torch.testing.assert_close(net(images), published((images - net.mean) / net.std))
 
 
+@pytest.mark.slow
 def test_the_imagenet_squeezenet_scores_as_published():
     if not (SHARED / "models").is_dir():
         pytest.skip("the ImageNet SqueezeNet and the photos are not beside this checkout")

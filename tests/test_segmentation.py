@@ -1,4 +1,4 @@
-"""Seeds and GrabCut; and whether the boxes around what they find are any good, where somebody has framed the objects."""
+"""Seeds and GrabCut; and whether the boxes around what they find are right, where somebody has framed the objects."""
 
 import zipfile
 from collections.abc import Iterator
