@@ -1,6 +1,7 @@
 """Explorers and long computations without a browser: an asyncio loop stands for the kernel's."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -12,7 +13,6 @@ from matplotlib.figure import Figure
 
 from vizlib import models, plot, widgets
 from vizlib.analysis import activations
-from vizlib.widgets import explorer as explorers
 from vizlib.widgets.explorer import Explorer, Progress
 
 
@@ -228,7 +228,7 @@ def test_an_error_in_a_step_is_said_above_the_picture_that_stays(monkeypatch):
 
 
 def test_on_colab_the_steps_are_taken_inside_the_cell(monkeypatch):
-    monkeypatch.setitem(explorers.sys.modules, "google.colab", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace())
     monkeypatch.setenv("VIZLIB_LIVE", "1")
     stage = Stage()
     stage.go.release(3)

@@ -240,7 +240,7 @@ def test_bad_images(minivgg, images, error, message):
     ("call", "error", "message"),
     [
         (lambda p: models.load("vgg61"), LookupError, "'vgg61'.*'vgg1"),
-        (lambda p: models.load("minivgg", weights=p / r"no\.safetensors"), assets.AssetError, r"no\.safetensors"),
+        (lambda p: models.load("minivgg", weights=p / "no.safetensors"), assets.AssetError, r"no\.safetensors"),
         (
             lambda p: models.load("resnet18", weights=p / "other.pth"),
             ValueError,
