@@ -145,7 +145,7 @@ def being_watched(name: str, steps: int, rounds: int, threads: int, clock: str) 
 async def bare_and_watched(name: str, steps: int, rounds: int, threads: int, clock: str) -> None:
     """Inside the kernel: take turns, and print the seconds per step as JSON."""
     torch.set_num_threads(threads)
-    net = models.load(name, "cpu", "trained" if name in models.BUNDLED else "untrained")
+    net = models.load(name, "cpu", "trained" if name in models.zoo.BUNDLED else "untrained")
     knobs = AscentKnobs(steps, jitter=12, scale=0.1, rotate=10)
     layer = list(net.layers)[len(net.layers) // 2]
 

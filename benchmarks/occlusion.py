@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     for name in options.networks:
-        bundled = name in models.BUNDLED
+        bundled = name in models.zoo.BUNDLED
         net = models.load(name, "cpu", "trained" if bundled else "untrained")
         size, stride = (4, 2) if bundled else (16, options.stride)
         compare(net, name, size, stride, options.rounds, CLOCKS[options.clock])
@@ -53,7 +53,7 @@ def compare(
     image = images.prepare(images.load("chelsea"), net.input_size)
     normalized, target = net.normalize(image), net(image).argmax().item()
     modules = {"vizlib's network": net.module}
-    if name not in models.BUNDLED:
+    if name not in models.zoo.BUNDLED:
         modules = {"torchvision's network": torchvision.models.get_model(name).eval()} | modules
     maps: dict[str, Tensor] = {}
     contenders: dict[str, Callable[[], object]] = {}

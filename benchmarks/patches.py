@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     for name in options.networks:
-        net = models.load(name, weights="trained" if name in models.BUNDLED else "untrained")
+        net = models.load(name, weights="trained" if name in models.zoo.BUNDLED else "untrained")
         compare(net, options.images, options.rounds)
 
 

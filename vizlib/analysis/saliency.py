@@ -233,7 +233,8 @@ def grad_cam(net: Network, images: Tensor, target: Target = None, layer: str | N
         raise ValueError(
             f"layer {layer!r} gives shape {tuple(maps.shape)}, not maps (N, C, h, w): choose an earlier one"
         )
-    (gradient,) = torch.autograd.grad(score, maps, allow_unused=True)
+    joined = score.requires_grad and maps.requires_grad  # not so behind a detach()
+    gradient = torch.autograd.grad(score, maps, allow_unused=True)[0] if joined else None
     if gradient is None:
         raise ValueError(f"layer {layer!r}: the class score of {net.name} does not depend on it; choose another layer")
     return (gradient.mean((2, 3), keepdim=True) * maps.detach()).sum(1).relu()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vizlib.assets import did_you_mean
-from vizlib.models.choosing import one_for_each, whole_numbers
+from vizlib.models.choosing import one_for_each
 from vizlib.models.first_layer import QuickPixelGradients, worth_it
 from vizlib.models.layer_names import layer_names
 
@@ -162,14 +162,15 @@ class Network(nn.Module):
         """
         if target is None:
             return logits.argmax(1)
+        (n, count), place = logits.shape, f"the classes of {self.name}"
         if isinstance(target, str):
             target = self.class_index(target)
         elif isinstance(target, Sequence):
             target = [
-                self.class_index(one) if isinstance(one, str) else int(whole_numbers(one, "target")) for one in target
+                self.class_index(one) if isinstance(one, str) else int(one_for_each(one, 1, count, "target", place))
+                for one in target
             ]
-        n, count = logits.shape
-        return one_for_each(target, n, count, "target", f"the classes of {self.name}").to(logits.device)
+        return one_for_each(target, n, count, "target", place).to(logits.device)
 
     def class_index(self, name: str) -> int:
         """The index of the class with this name.
