@@ -31,7 +31,7 @@ def test_nothing_is_left_of_500_steps(net, fourier):
     knobs = AscentKnobs(530, l2=1, total_variation=1, jitter=2, scale=0.1, rotate=5, warm_up=10)
     if not fourier:
         knobs.blur, knobs.clip_small, knobs.clip_gradient = 0.5, 0.1, 0.1
-    run = ascend(net, objectives.channel("2", 1), blank(net, 2, fourier=fourier), knobs)
+    run = ascend(net, blank(net, 2, fourier=fourier), objectives.channel("2", 1), knobs)
     for _ in range(30):
         step = next(run)
     tensors, memory = living_tensors(), psutil.Process().memory_info().rss

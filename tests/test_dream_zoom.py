@@ -85,8 +85,8 @@ def test_a_film_holds_the_frames(tmp_path, suffix):
     ("changes", "message"),
     [
         ({"per_frame": 0}, r"per_frame.*\b0\b.*\bone\b"),
-        ({"zoom": 0.9}, r"zoom.*0\.9.*from 1"),
-        ({"zoom": float("nan")}, "zoom.*nan.*from 1"),
+        ({"zoom": 0.9}, r"zoom.*0\.9.*at least 1"),
+        ({"zoom": float("nan")}, "zoom.*nan.*at least 1"),
         ({"turn": float("inf")}, "turn.*inf.*degrees"),
     ],
 )

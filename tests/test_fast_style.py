@@ -162,8 +162,8 @@ def test_shares_are_brought_to_a_sum_of_one(tiny):
     [
         ({"oil": 0.0, "ink": 0.0}, ValueError, "'oil'.*above 0"),
         ({}, ValueError, r"\{\}.*above 0"),
-        ({"oil": -1.0}, ValueError, r"'oil'.*-1\.0.*from 0"),
-        ({"oil": float("nan")}, ValueError, "'oil'.*nan.*from 0"),
+        ({"oil": -1.0}, ValueError, r"'oil'.*-1\.0.*at least 0"),
+        ({"oil": float("nan")}, ValueError, "'oil'.*nan.*at least 0"),
         ({"glas": 1.0}, LookupError, "'glas'.*'glass'.*oil, ink, glass"),
     ],
 )
@@ -251,8 +251,8 @@ def test_pictures_that_are_not_finite_end_the_training(look):
     [
         ({"learning_rate": float("nan")}, "learning_rate.*nan.*above 0"),
         ({"learning_rate": -1}, "learning_rate.*-1.*above 0"),
-        ({"style_weight": -1}, "style_weight.*-1.*from 0"),
-        ({"content_weight": float("inf")}, "content_weight.*inf.*from 0"),
+        ({"style_weight": -1}, "style_weight.*-1.*at least 0"),
+        ({"content_weight": float("inf")}, "content_weight.*inf.*at least 0"),
     ],
 )
 def test_a_knob_out_of_range_in_mid_run_leaves_the_weights(look, changes, message):

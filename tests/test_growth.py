@@ -107,8 +107,8 @@ def test_the_smallest_sizes(sample, size):
     [
         ((8, 30), 11, (16, 16), ImageError, "8x30.*11x11"),
         ((1, 30), 11, (16, 16), ImageError, "1x30.*3x3"),
-        ((30, 30), 10, (16, 16), ValueError, r"window.*\b10\b.*odd.*from 3"),
-        ((30, 30), 1, (16, 16), ValueError, r"window.*\b1\b.*odd.*from 3"),
+        ((30, 30), 10, (16, 16), ValueError, r"window.*\b10\b.*odd.*at least 3"),
+        ((30, 30), 1, (16, 16), ValueError, r"window.*\b1\b.*odd.*at least 3"),
         ((30, 30), 5, (1, 16), ValueError, "size.*1x16.*3x3"),
     ],
 )
@@ -120,7 +120,7 @@ def test_what_growth_refuses(sample_size, window, size, error, message):
 @pytest.mark.parametrize("tolerance", [-1, float("nan"), float("inf")])
 def test_a_tolerance_out_of_range_is_named_by_both(sample, tolerance):
     for steps in (grow(sample, GrowthKnobs(tolerance=tolerance)), quilt(sample, QuiltKnobs(tolerance=tolerance))):
-        with pytest.raises(ValueError, match=f"tolerance.*{tolerance}.*from 0"):
+        with pytest.raises(ValueError, match=f"tolerance.*{tolerance}.*at least 0"):
             next(steps)
 
 

@@ -140,8 +140,8 @@ def test_it_works_on_other_networks_and_on_photos_that_are_not_square(arch):
     ("change", "error", "message"),
     [
         ({"layer": "relu9"}, LookupError, "'relu9'.*minivgg.*conv1"),
-        ({"total_variation": -1}, ValueError, "total_variation.*-1.*from 0"),
-        ({"l2": -0.5}, ValueError, r"\bl2\b.*-0\.5.*from 0"),
+        ({"total_variation": -1}, ValueError, "total_variation.*-1.*at least 0"),
+        ({"l2": -0.5}, ValueError, r"\bl2\b.*-0\.5.*at least 0"),
         ({"optimizer": "sgd"}, ValueError, "'sgd'.*adam, lbfgs"),
     ],
 )

@@ -156,7 +156,7 @@ def test_a_run_that_has_ended_begins_again_by_reset_and_by_a_control_that_says_s
 
 def test_a_control_that_begins_anew_must_be_there():
     painter = Painter(Knobs())
-    with pytest.raises(ValueError, match="anew names 'photo', which is no control: there are speed"):
+    with pytest.raises(ValueError, match="'photo'.*speed"):
         live.run(painter.start, painter.knobs, "gray", anew=["photo"], speed=ipywidgets.FloatSlider())
 
 
@@ -289,7 +289,7 @@ def test_a_comm_that_would_answer_late_is_freed():
 
 
 def test_a_control_without_a_knob_is_a_mistake():
-    with pytest.raises(ValueError, match="control 'sped' turns nothing: the knobs are steps, speed"):
+    with pytest.raises(ValueError, match="'sped'.*steps, speed"):
         live.run(lambda: iter(()), Knobs(), "gray", sped=ipywidgets.FloatSlider())
 
 

@@ -112,7 +112,7 @@ def test_a_knob_out_of_range_is_named_with_its_value_and_its_range(value, found)
 
 def test_a_knob_without_an_upper_bound_is_still_finite():
     expect(AscentKnobs(l2=1e30), 0, float("inf"), "l2")
-    with pytest.raises(ValueError, match=r"\bl2\b.*inf.*from 0"):
+    with pytest.raises(ValueError, match=r"\bl2\b.*inf.*at least 0"):
         expect(AscentKnobs(l2=float("inf")), 0, float("inf"), "l2")
 
 

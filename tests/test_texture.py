@@ -183,8 +183,8 @@ def test_another_network(sample):
         ({"knobs": TextureKnobs(weight1=0)}, ValueError, r"weights.*\b0\b.*below 0"),
         ({"knobs": TextureKnobs(weight1=-1)}, ValueError, "weights.*-1.*below 0"),
         ({"knobs": TextureKnobs(weight1=float("nan"))}, ValueError, "weights.*nan.*below 0"),
-        ({"knobs": TextureKnobs(total_variation=-1)}, ValueError, "total_variation.*-1.*from 0"),
-        ({"knobs": TextureKnobs(levels=0)}, ValueError, r"levels.*\b0\b.*from 1"),
+        ({"knobs": TextureKnobs(total_variation=-1)}, ValueError, "total_variation.*-1.*at least 0"),
+        ({"knobs": TextureKnobs(levels=0)}, ValueError, r"levels.*\b0\b.*at least 1"),
         ({"knobs": TextureKnobs(optimizer="sgd")}, ValueError, "'sgd'.*adam, lbfgs"),
     ],
 )

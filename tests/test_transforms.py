@@ -72,8 +72,8 @@ def test_the_gradient_flows_and_nothing_to_do_costs_nothing(picture):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: jitter(-1), "jitter.*from 0.*-1"),
-        (lambda: rotate(math.nan), "rotate.*from 0.*nan"),
+        (lambda: jitter(-1), "jitter.*at least 0.*-1"),
+        (lambda: rotate(math.nan), "rotate.*at least 0.*nan"),
         (lambda: scale(0, 1), r"scale.*smallest <= largest.*\b0\b.*\b1\b"),
         (lambda: scale(1.2, 1.1), r"scale.*smallest <= largest.*1\.2.*1\.1"),
     ],
