@@ -85,7 +85,7 @@ def compare(net: Network, name: str, theirs: str, layer: str, steps: int, rounds
 
 def ours(net: Network, layer: str, steps: int, bf16: bool = False) -> None:
     knobs = AscentKnobs(steps, jitter=12, scale=0.1, rotate=10, warm_up=0, bf16=bf16)
-    for _ in ascend(net, objectives.channel(layer, CHANNEL), blank(net, side=SIDE, fourier=True), knobs):
+    for _ in ascend(net, blank(net, side=SIDE, fourier=True), objectives.channel(layer, CHANNEL), knobs):
         pass
 
 
@@ -143,7 +143,7 @@ async def bare_and_watched(name: str, steps: int, rounds: int, threads: int, clo
     layer = list(net.layers)[len(net.layers) // 2]
 
     def start():
-        return ascend(net, objectives.channel(layer, CHANNEL), blank(net, fourier=True), knobs)
+        return ascend(net, blank(net, fourier=True), objectives.channel(layer, CHANNEL), knobs)
 
     async def bare() -> None:
         await asyncio.to_thread(lambda: sum(1 for _ in start()))
