@@ -106,6 +106,6 @@ def test_info_without_jupyterlab(cache, monkeypatch, capsys):
 
 def test_as_a_module():
     command = [sys.executable, "-m", "vizlib", "download", "wafe"]
-    result = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True)
     assert result.returncode == 2
     assert re.search("'wafe'.*'wave'", result.stderr)
