@@ -24,9 +24,9 @@ import random, numpy, torch
 random.seed(0), numpy.random.seed(0), torch.manual_seed(0)
 %reset -f"""
 
-# What one notebook could change for the next one, in a process that they share.
+# What one notebook could change for the next one, in a process that they share; not what importing a library changes.
 STATE = """\
-import os, threading, warnings, matplotlib, numpy, torch, torch.nn.modules.module
+import os, threading, matplotlib, numpy, torch, torch.nn.modules.module
 import vizlib.plot, vizlib.widgets.check
 _ = {
     "folder": os.getcwd(),
@@ -38,7 +38,6 @@ _ = {
               and hasattr(h, "__len__")},
     "matplotlib": dict(matplotlib.rcParams),
     "numpy": (numpy.geterr(), numpy.get_printoptions()),
-    "warnings": warnings.filters,
 }
 for name, value in _.items():
     print(name, value)"""
