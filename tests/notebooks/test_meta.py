@@ -10,6 +10,7 @@ from checks import FOR_ALL, FOR_LESSONS, Check
 from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from notebook_files import ROOT, code_sha256, dumps, find_notebooks, read
+from run_notebooks import LARGEST_FILE
 from update_links import Repository, updated
 
 HEAD = """\
@@ -133,7 +134,11 @@ DEFECTS = [
     (checks.pictures_have_alt_text, output("display_data", data={"text/html": "<img src='a.png'>"}), "its HTML"),
     (checks.pictures_have_alt_text, replace(2, "![a filter]", "![]"), "'filter.png' has no alt text"),
     (checks.pictures_have_alt_text, replace(2, "![a filter](filter.png)", "<img src='b.png'>"), "'b.png' has no alt"),
-    (checks.file_is_small, set_field(3, outputs=[new_output("stream", text="a" * 1_000_000)]), "must stay under 1"),
+    (
+        checks.file_is_small,
+        set_field(3, outputs=[new_output("stream", text="a" * LARGEST_FILE)]),
+        "must stay under 2.5",
+    ),
     (checks.setup_is_cell_1, remove(1), "at [] instead of [1]"),
     (checks.setup_is_cell_1, lambda notebook: notebook.cells.insert(0, new_markdown_cell("Hi.")), "at [2] instead"),
     (checks.nothing_else_is_installed, replace(3, "filters = 64", "!pip install x"), "cell 3 installs"),
@@ -144,6 +149,11 @@ DEFECTS = [
     (checks.markers_are_spelt_right, replace(3, CODE, "1  # NBVAL_SKIP"), "not one of nbval's markers"),
     (checks.markers_are_spelt_right, replace(3, CODE, "# nbval_skip\n1"), "not one of nbval's markers"),
     (checks.markers_are_spelt_right, set_field(3, metadata={"tags": ["nbval-skp"]}), "tag 'nbval-skp'"),
+    (
+        checks.tolerances_are_spelt_right,
+        set_field(3, metadata={"vizlib": {"tolerance": {"picture": 9}}}),
+        "its tolerance has a name",
+    ),
     (checks.paths_are_relative, replace(3, "filters = 64", "a = '/data/photos/cat.png'"), "one machine only"),
     (checks.paths_are_relative, replace(3, "filters = 64", "a = '~/cat.png'"), "one machine only"),
     (checks.paths_are_relative, replace(3, "filters = 64", r"a = 'C:\\cat.png'"), "one machine only"),

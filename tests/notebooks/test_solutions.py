@@ -24,13 +24,13 @@ import random, numpy, torch
 random.seed(0), numpy.random.seed(0), torch.manual_seed(0)
 %reset -f"""
 
-# What one notebook could change for the next one, in a process that they share.
+# What one notebook could change for the next one, in a process that they share; not what importing a library changes.
 STATE = """\
-import os, threading, warnings, matplotlib, numpy, torch, torch.nn.modules.module
+import os, threading, matplotlib, numpy, torch, torch.nn.modules.module
 import vizlib.plot, vizlib.widgets.check
 _ = {
     "folder": os.getcwd(),
-    "environment": dict(os.environ),
+    "environment": {n: v for n, v in os.environ.items() if n.startswith(("OMP_", "MPL", "VIZLIB_"))},
     "threads that run on": sorted(thread.name for thread in threading.enumerate() if not thread.daemon),
     "torch": (torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled()),
     "deterministic": torch.are_deterministic_algorithms_enabled(),
@@ -38,7 +38,6 @@ _ = {
               and hasattr(h, "__len__")},
     "matplotlib": dict(matplotlib.rcParams),
     "numpy": (numpy.geterr(), numpy.get_printoptions()),
-    "warnings": warnings.filters,
 }
 for name, value in _.items():
     print(name, value)"""
