@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 from typing import NoReturn
 
 INLINE = "module://matplotlib_inline.backend_inline"  # what ipykernel sets before matplotlib is imported
@@ -25,6 +26,7 @@ def serve(address: str) -> NoReturn:
     import pkgutil
 
     import ipykernel.kernelapp  # noqa: F401
+
     import vizlib
 
     for module in pkgutil.walk_packages(vizlib.__path__, "vizlib."):
@@ -34,13 +36,20 @@ def serve(address: str) -> NoReturn:
     server = socket.socket(socket.AF_UNIX)
     server.bind(address)
     server.listen()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # kernels that have ended leave nothing behind
+    signal.signal(signal.SIGCHLD, reap)
     while True:
         launcher, _ = server.accept()
         if os.fork() == 0:
             server.close()
             kernel(launcher)
         launcher.close()
+
+
+def reap(*_: object) -> None:
+    """Let kernels that have ended go, so that their processor time is counted as this process's."""
+    with suppress(ChildProcessError):  # none is left
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def kernel(launcher: socket.socket) -> NoReturn:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from IPython.core.inputtransformer2 import TransformerManager
 from lab_server import ROOT
 
-DEFINITE = ast.Assign | ast.AnnAssign | ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom
+IMPORTS = ast.Import | ast.ImportFrom
+DEFINITE = ast.Assign | ast.AnnAssign | ast.FunctionDef | ast.ClassDef | IMPORTS
 SCOPES = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
 
 
@@ -24,6 +25,7 @@ class Statement:
     """A top-level statement of a cell: where it is, and what it does to the names of the notebook.
 
     Attributes:
+        imports: Whether it is an import, whose names are modules and functions that no statement changes.
         binds: Names that it gives a new meaning; `definite` says that it always does.
         changes: Names whose object it changes.
         uses: Names that it reads while it runs; `later` are those that its functions read when they are called.
@@ -31,6 +33,7 @@ class Statement:
 
     cell: int
     lines: range
+    imports: bool
     definite: bool
     binds: set[str]
     changes: set[str]
@@ -96,7 +99,7 @@ def replaced(cells: list[str], replace: Mapping[str, str], name: str) -> list[st
 
 def need(statements: list[Statement], places: list[int], end: int, kept: set[int]) -> None:
     """Add to `kept` these statements and all that they depend on; functions are called up to the statement `end`."""
-    imported = {name for s in statements if s.definite and not s.uses and not s.later for name in s.binds}
+    imported = {name for statement in statements if statement.imports for name in statement.binds}
     todo = list(places)
     while todo:
         place = todo.pop()
@@ -130,8 +133,8 @@ def parsed(number: int, cell: str) -> Iterator[Statement]:
         uses = {symbol.get_name() for symbol in symbols if symbol.is_referenced()}
         lines = range(first, node.end_lineno + 1)
         changes = set() if isinstance(node, ast.Assert) else set(changed(node))
-        definite = isinstance(node, DEFINITE)
-        yield Statement(number, lines, definite, binds, changes, uses, set(global_names(table)))
+        imports, definite = isinstance(node, IMPORTS), isinstance(node, DEFINITE)
+        yield Statement(number, lines, imports, definite, binds, changes, uses, set(global_names(table)))
 
 
 def global_names(table: symtable.SymbolTable) -> Iterator[str]:
