@@ -6,7 +6,13 @@ MAP, WINDOWS, FILLS = range(3)  # the explorers' places on the page
 
 
 def test_size_stop_class_and_windows(open_cells):
-    notebook = open_cells("06_occlusion", "named=named", "down=widgets.fraction", 'widgets.ImagePicker("rocket")')
+    notebook = open_cells(
+        "06_occlusion",
+        "named=named",
+        "down=widgets.fraction",
+        'widgets.ImagePicker("rocket")',
+        replace={'"stride", 8,': '"stride", 16,'},
+    )
     notebook.explorers_drawn(3)
 
     notebook.settled()

@@ -22,7 +22,7 @@ def test_methods_cheat_and_cascade(open_cells):
         "sure=widgets.steps",
         "tag=widgets.choice",
         "sanity.layers_from_top, first=",
-        replace={"epochs=15": "epochs=2"},
+        replace={"epochs=15": "epochs=2", "64], 32)": "64], 8)"},
     )
     notebook.explorers_drawn(6)
 
