@@ -21,7 +21,7 @@ explorer = widgets.explore(draw, alt="digits", perplexity=widgets.steps("perplex
 
 FEWER = {
     "galleries.digits()": "galleries.digits().subset(range(0, 1797, 6))",
-    "galleries.patches()": "galleries.patches().subset(range(0, 320, 4))",
+    "galleries.patches()": "galleries.patches().subset(range(0, 708, 8))",
 }
 
 
