@@ -54,8 +54,11 @@ def reap(*_: object) -> None:
 
 def kernel(launcher: socket.socket) -> NoReturn:
     """In the forked process: be the kernel that the launcher was started for."""
+    import ctypes
+
     from ipykernel.kernelapp import IPKernelApp
 
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it ends with the process that forked it
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     folder, connection_file = launcher.makefile().readline().rstrip("\n").split("\0")
     os.setsid()
