@@ -1,13 +1,18 @@
-"""A real JupyterLab as a child process, without the person's own settings; and the browser to see it with."""
+"""A real JupyterLab as a child process, without the person's own settings; and the browser to see it with.
+
+Besides the usual kernel, `python3`, it has one that starts at once, `FORKED` (see forked_kernel.py), where the system
+can fork safely, on Linux.
+"""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"]
 MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 WHOLE = {"windowingMode": "none"}  # every cell is on the page, also those far from what is shown
+FORKED = "forked" if sys.platform == "linux" else "python3"
 QUIET = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
 
 
@@ -50,23 +56,61 @@ def jupyterlab(folder: Path) -> Iterator[Lab]:
         "--expose-app-in-browser",
         "--ServerApp.ip=127.0.0.1",
         "--ServerApp.port=0",
+        f"--ServerApp.root_dir={folder / 'notebooks'}",
     ]
-    with open(folder / "lab.log", "w") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *options, f"--ServerApp.root_dir={folder / 'notebooks'}"],
+    with ExitStack() as stack:
+        if FORKED == "forked":
+            wait_for_kernels = stack.enter_context(forked_kernels(folder))
+        server = stack.enter_context(child(folder, "lab", "-m", "jupyterlab", *options))
+        if FORKED == "forked":
+            wait_for_kernels()
+        yield wait_for(server, folder)
+
+
+@contextmanager
+def forked_kernels(folder: Path) -> Iterator[Callable[[], None]]:
+    """Give a JupyterLab the kernel `FORKED`, whose parent lives as long as this `with`; call what comes to wait for it.
+
+    Raises:
+        RuntimeError: It could not be started; the message holds its log.
+    """
+    spec = folder / "data" / "kernels" / FORKED / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as short:  # a socket's address has at most 107 bytes
+        script, address = str(Path(__file__).with_name("forked_kernel.py")), Path(short, "kernels")
+        argv = [sys.executable, "-S", script, str(address), "{connection_file}"]
+        spec.write_text(json.dumps({"argv": argv, "display_name": "Python 3 (forked)", "language": "python"}))
+        with child(folder, "kernels", script, str(address)) as parent:
+
+            def wait() -> None:
+                deadline = time.monotonic() + 120
+                while not address.exists():
+                    if parent.poll() is not None or time.monotonic() > deadline:
+                        raise RuntimeError(f"no kernels to fork:\n{(folder / 'kernels.log').read_text()}")
+                    time.sleep(0.05)
+
+            yield wait
+
+
+@contextmanager
+def child(folder: Path, name: str, *command: str) -> Iterator[subprocess.Popen]:
+    """A Python process that writes to `folder`/`name`.log and is ended with the `with`."""
+    with open(folder / f"{name}.log", "w") as log:
+        process = subprocess.Popen(
+            [sys.executable, *command],
             env=environment(folder),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
         )
     try:
-        yield wait_for(server, folder)
+        yield process
     finally:
-        server.terminate()  # it ends its kernels, too
+        process.terminate()  # JupyterLab ends its kernels, too
         try:
-            server.wait(20)
+            process.wait(20)
         except subprocess.TimeoutExpired:
-            server.kill()
+            process.kill()
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -1,13 +1,10 @@
 """A notebook that is open in JupyterLab, driven through Chromium.
 
-A test asks for the fixture `open_notebook` (conftest.py) and gets a `NotebookPage`:
+A test asks for the fixture `open_cells` or `open_notebook` (conftest.py) and gets a `NotebookPage`:
 
-    def test_slider(open_notebook):
-        notebook = open_notebook("04_activations")
-        notebook.run_all()
-        before = notebook.pixels("img.my-picture")
-        notebook.press("my-slider", "ArrowRight")
-        notebook.until(lambda: (notebook.pixels("img.my-picture") != before).any(), "the picture changes")
+    def test_slider(open_cells):
+        notebook = open_cells("04_activations", "channel=widgets.ChannelPicker")
+        notebook.changes(0, lambda: notebook.press("vizlib-channel", "ArrowRight"), "the next channel is drawn")
         assert notebook.errors() == []
 
 Widgets are found by a class that the notebook or vizlib gave them with `add_class`.
@@ -23,18 +20,20 @@ from pathlib import Path
 import numpy as np
 from lab_server import Lab
 from PIL import Image
-from playwright.sync_api import ConsoleMessage, Locator, Page
+from playwright.sync_api import ConsoleMessage, Error, Locator, Page
 
 FOCUSABLE = (
     ".noUi-handle, .ui-slider-handle, input, select, button, textarea"  # sliders of ipywidgets 8 and 7, the rest
 )
-READY = """async () => {
-    await jupyterapp.restored;
-    const notebook = window.notebook = jupyterapp.shell.currentWidget;
+OPEN = """async path => {
+    const notebook = window.notebook = await jupyterapp.commands.execute('docmanager:open', {path});
     await notebook.context.ready;
     await notebook.sessionContext.ready;
     await notebook.sessionContext.session.kernel.info;
+    jupyterapp.shell.activateById(notebook.id);
+    return notebook;
 }"""
+CLOSE = "async notebook => { await notebook.sessionContext.shutdown(); notebook.dispose(); }"
 START = """command => {
     window.outcome = null;
     jupyterapp.commands.execute(command).then(() => { window.outcome = 'done'; }, e => { window.outcome = String(e); });
@@ -43,6 +42,13 @@ SOURCES = "notebook.content.widgets.map(cell => cell.model.type == 'code' ? cell
 OUTPUTS = "notebook.content.widgets.map(cell => cell.model.outputs ? cell.model.outputs.toJSON() : [])"
 FINISHED = """() => window.outcome && notebook.content.widgets.every(
     cell => cell.model.type != 'code' || cell.model.executionState != 'running')"""
+BUSY = "notebook.sessionContext.session.kernel.status == 'busy'"
+VALUE = """async expression => {
+    const request = {code: '', silent: false, store_history: false, user_expressions: {value: expression}};
+    const reply = await notebook.sessionContext.session.kernel.requestExecute(request).done;
+    const value = reply.content.user_expressions.value;
+    return value.status == 'ok' ? value.data['text/plain'] : `${value.ename}: ${value.evalue}`;
+}"""
 PICTURE = """image => {
     if (!image.complete || !image.naturalWidth) return '';
     const canvas = document.createElement('canvas');
@@ -53,24 +59,36 @@ PICTURE = """image => {
 SCROLLERS = "document.querySelectorAll('.jp-Notebook, .jp-WindowedPanel-outer, .jp-WindowedPanel-inner')"
 NOTEBOOK_HEIGHT = f"Math.max(...Array.from({SCROLLERS}, element => element.scrollHeight))"
 SCROLL_TO_TOP = f"{SCROLLERS}.forEach(element => element.scrollTop = 0)"
+LAID_OUT = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+def lab_is_open(page: Page, lab: Lab) -> None:
+    """Open JupyterLab, without a notebook, and wait until it is there."""
+    page.goto(f"{lab.url}/lab?token={lab.token}&reset")
+    page.wait_for_function("window.jupyterapp?.restored")
+    page.evaluate("async () => { await jupyterapp.restored; }")
 
 
 class NotebookPage:
-    """A notebook that is open in JupyterLab, its kernel running. `page` is Playwright's, for all else."""
+    """The notebook that was opened last in JupyterLab, its kernel running. `page` is Playwright's, for all else."""
 
-    def __init__(self, page: Page, lab: Lab, name: str, screenshots: Path):
+    def __init__(self, page: Page, file: str, screenshots: Path):
         self.page = page
         self._screenshots = screenshots
         self._page_errors: list[str] = []
-        page.on("pageerror", lambda error: self._page_errors.append(f"page: {error}"))
-        page.on("console", self._listen)
-        page.goto(f"{lab.url}/lab/tree/{name}.ipynb?token={lab.token}&reset")
-        page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext")
-        page.evaluate(READY)
+        self._listeners = {"pageerror": self._thrown, "console": self._said}
+        for event, listener in self._listeners.items():
+            page.on(event, listener)
+        self._notebook = page.evaluate_handle(OPEN, file)
 
-    def _listen(self, message: ConsoleMessage) -> None:
+    def _thrown(self, error: Error) -> None:
+        self._page_errors.append(f"page: {error}")
+
+    def _said(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self._page_errors.append(f"console: {message.text}")
+
+    # --- cells ------------------------------------------------------------------------------------------------------
 
     def run_all(self, seconds: float = 120) -> None:
         """Run all cells, and wait until the last one is done or one has failed."""
@@ -85,17 +103,24 @@ class NotebookPage:
         """The index of the first code cell that holds these words."""
         return next(i for i, source in enumerate(self.page.evaluate(SOURCES)) if words in source)
 
-    def run_to(self, words: str, seconds: float = 120) -> None:
-        """Run all code cells up to the first that holds these words, each for at most so many seconds."""
-        for index, source in enumerate(self.page.evaluate(SOURCES)[: self.cell(words) + 1]):
-            if source:
-                self.run_cell(index, seconds)
+    def start_cell(self, index: int) -> None:
+        """Run one cell, and wait only until the kernel is at it."""
+        self.page.evaluate("i => { notebook.content.activeCellIndex = i; notebook.content.deselectAll(); }", index)
+        self.page.evaluate(START, "notebook:run-cell")
+        self.until(lambda: self.page.evaluate(BUSY), "the kernel is busy")
 
     def _run(self, command: str, seconds: float) -> None:
         self.page.evaluate(START, command)
-        self.page.wait_for_function(FINISHED, timeout=seconds * 1000)
+        try:
+            self.page.wait_for_function(FINISHED, timeout=seconds * 1000)
+        except Error as error:
+            raise AssertionError(f"not within {seconds} s: {command} comes to its end; {self.shown()}") from error
         outcome = self.page.evaluate("window.outcome")
         assert outcome == "done", f"{command}: {outcome}"
+
+    def value(self, expression: str) -> str:
+        """What an expression is worth in the kernel, as `repr` writes it; it is evaluated in no cell."""
+        return self.page.evaluate(VALUE, expression)
 
     def execute(self, code: str) -> None:
         """Run code in the kernel that is in no cell."""
@@ -116,12 +141,26 @@ class NotebookPage:
         broken = self.page.locator(".jupyter-widgets-error-widget").all_inner_texts()
         return found + [f"widget: {text}" for text in broken] + self._page_errors
 
-    def press(self, css_class: str, *keys: str) -> None:
-        """Focus the widget of this class (its first handle, field or button) and press keys, such as 'ArrowRight'."""
-        widget = self.page.locator(f".{css_class}")
+    # --- what a person does -----------------------------------------------------------------------------------------
+
+    def nth(self, css_class: str, index: int) -> Locator:
+        """The `index`-th widget of this class on the page."""
+        return self.page.locator(f".{css_class}").nth(index)
+
+    def press(self, css_class: str, *keys: str, index: int = 0) -> None:
+        """Focus the `index`-th widget of this class (its first handle, field or button) and press keys."""
+        widget = self.nth(css_class, index)
         widget.locator(FOCUSABLE).or_(widget.and_(self.page.locator(FOCUSABLE))).first.focus()
         for key in keys:
             self.page.keyboard.press(key)
+
+    def upload(self, path: Path, index: int = 0) -> None:
+        """Give a file to the `index`-th upload button."""
+        with self.page.expect_file_chooser() as chooser:
+            self.nth("vizlib-upload", index).click()
+        chooser.value.set_files(path)
+
+    # --- what a person sees -----------------------------------------------------------------------------------------
 
     def pixels(self, selector: str) -> np.ndarray:
         """The picture that the `img` of this CSS selector holds, uint8 `(H, W, 3)`, however large it is shown."""
@@ -135,16 +174,58 @@ class NotebookPage:
         self.until(drawn, f"{selector} has a picture")
         return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
 
-    def until(self, condition: Callable[[], bool], what: str, seconds: float = 10) -> None:
+    def picture(self, index: int) -> np.ndarray:
+        """The picture of the `index`-th explorer on the page."""
+        return self.pixels(f"img.vizlib-picture >> nth={index}")
+
+    def explorers_drawn(self, count: int, seconds: float = 60) -> None:
+        """Wait until there are so many explorers, and each of them shows a picture that is no single colour."""
+        pictures = self.page.locator("img.vizlib-picture")
+        self.until(lambda: pictures.count() == count, f"{count} explorers are on the page", seconds)
+        for index in range(count):
+            self.until(lambda i=index: self._has_content(i), f"explorer {index} has a picture", seconds)
+
+    def _has_content(self, index: int) -> bool:
+        picture = self.picture(index)
+        return picture.std() > 10 and picture.shape[1] > 400
+
+    def changes(self, index: int, act: Callable[[], object], what: str, seconds: float = 30) -> np.ndarray:
+        """Do `act()` and wait until the `index`-th explorer shows another picture; gives that picture."""
+        before = self.picture(index)
+        now = before
+
+        def changed() -> bool:
+            nonlocal now
+            now = self.picture(index)
+            return now.shape != before.shape or np.abs(now.astype(int) - before).mean() > 0.5
+
+        act()
+        self.until(changed, what, seconds)
+        return now
+
+    def settled(self, seconds: float = 60) -> None:
+        """Wait until no explorer is drawing any more."""
+        stop = self.page.locator(".vizlib-stop")
+        self.until(lambda: not any(button.is_visible() for button in stop.all()), "all drawings are finished", seconds)
+
+    def until(self, condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
         """Wait until the condition holds.
 
         Raises:
-            AssertionError: It did not, within so many seconds; the message says `what` was waited for.
+            AssertionError: It did not, within so many seconds; the message says `what` was waited for, and what the
+                page showed instead.
         """
         deadline = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {seconds} s: {what}; {self.shown()}")
             self.page.wait_for_timeout(50)
+
+    def shown(self) -> str:
+        """For a message: what went wrong on the page so far, the text below its cells, and where a screenshot is."""
+        below = " | ".join(self.page.locator(".jp-OutputArea-output").all_inner_texts())
+        text = re.sub(r"\s+", " ", below)[-1500:]
+        return f"the page has the errors {self.errors()} and shows {text!r}; see {self.screenshot('failed')}"
 
     def screenshot(self, name: str, whole: bool = False) -> Path:
         """Store what the browser shows, or the whole notebook from top to bottom, as `name`.png; gives the file.
@@ -156,16 +237,17 @@ class NotebookPage:
             height = self.page.evaluate(NOTEBOOK_HEIGHT) + 150  # JupyterLab's bars
             self.page.set_viewport_size({"width": size["width"], "height": min(height, 16_000)})
             self.page.evaluate(SCROLL_TO_TOP)
-            self.page.wait_for_timeout(500)
+            self.page.evaluate(LAID_OUT)
         path = self._screenshots / f"{name}.png"
         self.page.screenshot(path=path)
         self.page.set_viewport_size(size)
         return path
 
     def close(self) -> None:
-        """Shut its kernel down and close the page."""
-        self.page.evaluate("async () => { await notebook.sessionContext.shutdown(); }")
-        self.page.context.close()
+        """Shut its kernel down and close the notebook; JupyterLab stays."""
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
+        self.page.evaluate(CLOSE, self._notebook)
 
 
 class LiveRun:
@@ -177,7 +259,7 @@ class LiveRun:
         self.picture = f"{self._panel} >> img.vizlib-live-picture"
         self.until(lambda: notebook.page.locator(self.picture).is_visible(), "there is a picture", 60)
 
-    def until(self, condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    def until(self, condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
         """Wait as `NotebookPage.until` does; where it fails, the message also holds what the run says."""
         try:
             self._notebook.until(condition, what, seconds)
@@ -203,13 +285,35 @@ class LiveRun:
     def pixels(self) -> np.ndarray:
         return self._notebook.pixels(self.picture).astype(float)
 
+    def goes_on(self, steps: int = 1) -> None:
+        """Wait until it has taken more steps."""
+        at = self.step()
+        self.until(lambda: self.step() >= at + steps, f"it takes {steps} more steps from step {at}")
+
     def press(self, css_class: str, *keys: str) -> None:
         """Focus the slider of this class and press keys."""
         for key in keys:
-            self.find(f".{css_class} >> .noUi-handle").press(key)
+            self.find(f".{css_class} >> .noUi-handle").first.press(key)
 
     def click(self, button: str) -> None:
         self.find(f".vizlib-live-{button}").click()
+
+    def pause(self) -> int:
+        """Press Pause, and wait until it says so and the step under way has ended; gives the step that it stays at."""
+        self.click("pause")
+        self.until(lambda: "paused" in self.text(), "it says that it is paused")
+        self.until(self._holds, "it holds still")
+        assert self._holds(), "it went on by itself"
+        return self._taken()
+
+    def _taken(self) -> int:
+        return int(self._notebook.value("run.step.iteration"))
+
+    def _holds(self) -> bool:
+        """Whether no step is taken while the kernel waits a little."""
+        before = self._taken()
+        self._notebook.execute("import time; time.sleep(0.3)")
+        return self._taken() == before
 
     def stop(self) -> None:
         self.click("stop")

@@ -22,11 +22,10 @@ def draw(grey):
 slider = W.IntSlider(value=2, min=0, max=10)
 slider.add_class("test-slider")
 explorer = widgets.explore(draw, alt="a shade of grey", grey=slider)"""
-PICTURE = "img.vizlib-picture"
 
 
 def shade(notebook: NotebookPage) -> float:
-    picture = notebook.pixels(PICTURE)
+    picture = notebook.picture(0)
     return picture[picture.shape[0] // 2, picture.shape[1] // 2, 0]
 
 
@@ -42,9 +41,7 @@ def test_steps_are_seen_while_other_cells_run_and_the_slider_steers(open_noteboo
     notebook.press("test-slider", *["ArrowRight"] * 5)
     notebook.until(lambda: 140 < shade(notebook) < 180, "steps for the new value are drawn")
     notebook.until(lambda: shade(notebook) == 180, "the drawing comes to its end")
-    notebook.until(
-        lambda: not notebook.page.locator(".vizlib-stop").is_visible(), "Stop goes when there is nothing to stop"
-    )
+    notebook.settled()  # Stop goes when there is nothing to stop
     assert notebook.errors() == []
 
 
@@ -54,10 +51,10 @@ def test_stop_keeps_what_is_shown(open_notebook):
     notebook.until(lambda: shade(notebook) > 0, "the first step is drawn")
     notebook.page.locator(".vizlib-stop").click()
     notebook.until(lambda: notebook.page.get_by_text("Stopped:").count() == 1, "it says that it has stopped")
-    kept = notebook.pixels(PICTURE)
+    kept = notebook.picture(0)
     notebook.run_cell(1)
     notebook.run_cell(2)
     assert notebook.outputs(1)[0]["text"] == notebook.outputs(2)[0]["text"], "no step was taken after Stop"
-    assert np.array_equal(notebook.pixels(PICTURE), kept)
+    assert np.array_equal(notebook.picture(0), kept)
     assert 0 < shade(notebook) - 40 < 40
     assert notebook.errors() == []

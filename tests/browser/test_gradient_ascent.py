@@ -16,11 +16,9 @@ def choose(run: LiveRun, name: str) -> None:
     box.press("Enter")
 
 
-def test_a_climb_obeys_its_regularisers_and_begins_anew_with_another_class(open_notebook):
-    notebook = open_notebook("09_gradient_ascent")
-    notebook.run_to('key="regularise"')
-    notebook.execute("knobs.steps = 100_000")  # more than the test takes
-    run = LiveRun(notebook, 1)
+def test_a_climb_obeys_its_regularisers_and_begins_anew_with_another_class(open_cells):
+    notebook = open_cells("09_gradient_ascent", 'key="regularise"', replace={"steps=3000": "steps=100_000"})
+    run = LiveRun(notebook)
     first = run.pixels()
     run.until(lambda: np.abs(run.pixels() - first).mean() > 10, "the image grows")
     run.until(lambda: min(bars(run.pixels())) > 0.8, "both networks are sure of it")
@@ -32,8 +30,7 @@ def test_a_climb_obeys_its_regularisers_and_begins_anew_with_another_class(open_
     run.until(lambda: run.part("TV") == 0, "and nothing")
     run.press("vizlib-L2", "ArrowRight")
     run.until(lambda: run.part("L2") > 0, "strong colours do")
-    at = run.step()
-    run.until(lambda: run.step() > at + 10, "it goes on")
+    run.goes_on(10)
 
     before = run.step()
     choose(run, "monarch")

@@ -1,8 +1,9 @@
-"""The harness itself: it sees a slider move, a picture change, and an exception."""
+"""The harness itself: it sees a slider move, a picture change, and an exception; its kernels know of no other."""
 
 import lab_server
 import numpy as np
 import pytest
+from notebook_page import BUSY
 
 SLIDER = """\
 import io
@@ -50,15 +51,36 @@ def test_what_goes_wrong_is_reported(open_notebook):
     assert notebook.errors()[1:] == ["console: from the page", "page: thrown"]
 
 
+def test_a_kernel_is_new_and_can_be_interrupted(open_notebook):
+    for _ in range(2):
+        notebook = open_notebook("new", ["import os; print(os.getpid(), 'seen' in globals())\nseen = True"])
+        notebook.run_all()
+        assert notebook.outputs(0)[0]["text"].split()[1] == "False"
+    waiting = notebook.page.evaluate_handle(
+        "[notebook.sessionContext.session.kernel.requestExecute({code: 'import time; time.sleep(60)'}).done]"
+    )
+    notebook.until(lambda: notebook.page.evaluate(BUSY), "the kernel is busy")
+    notebook.page.evaluate("notebook.sessionContext.session.kernel.interrupt()")
+    assert notebook.page.evaluate("async ([done]) => (await done).content.ename", waiting) == "KeyboardInterrupt"
+
+
+def test_what_a_cell_says_in_the_kernel_is_read(open_notebook):
+    notebook = open_notebook("value", ["answer = 42"])
+    notebook.run_all()
+    assert notebook.value("answer") == "42"
+    assert notebook.value("question") == "NameError: name 'question' is not defined"
+
+
 def test_run_all_waits_for_slow_cells(open_notebook):
-    notebook = open_notebook("slow", ["import time; time.sleep(2)", "time.sleep(1); print('done')"])
+    notebook = open_notebook("slow", ["import time; time.sleep(0.5)", "time.sleep(0.3); print('done')"])
     notebook.run_all()
     assert notebook.outputs(1)[0]["text"] == "done\n"
 
 
 def test_a_condition_that_never_holds_fails(open_notebook):
-    notebook = open_notebook("empty", ["1"])
-    with pytest.raises(AssertionError, match="not within 0.2 s: pigs fly"):
+    notebook = open_notebook("pigs", ["print('two pigs')", "assert 2 == 1, '2 is not 1'"])
+    notebook.run_all()
+    with pytest.raises(AssertionError, match="not within 0.2 s: pigs fly.*errors.*2 is not 1.*shows.*two pigs"):
         notebook.until(lambda: False, "pigs fly", seconds=0.2)
 
 

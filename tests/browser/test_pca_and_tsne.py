@@ -1,14 +1,12 @@
 """Notebook 03 in JupyterLab: axes, perplexity, and the map of patches."""
 
-from test_notebooks import PICTURE, assert_changes, nth, press
-
 WHILE_TSNE_RUNS = """\
 import torch
 from vizlib import plot, widgets
 from vizlib.images import galleries
 from vizlib.analysis import embedding
 
-digits = galleries.digits()
+digits = galleries.digits().subset(range(0, 1797, 2))
 rows = digits.batch(range(len(digits)), 8)[:, 0].flatten(1)
 finished = []
 
@@ -21,22 +19,30 @@ def draw(perplexity):
 explorer = widgets.explore(draw, alt="digits", perplexity=widgets.steps("perplexity", [10, 30], 30))"""
 
 
-def test_the_controls_move_the_pictures(open_notebook):
-    notebook = open_notebook("03_pca_and_tsne")
-    notebook.run_all(300)
-    assert notebook.errors() == []
+FEWER = {
+    "galleries.digits()": "galleries.digits().subset(range(0, 1797, 6))",
+    "galleries.patches()": "galleries.patches().subset(range(0, 708, 8))",
+}
 
-    def settled(index: int) -> None:
-        notebook.until(lambda: not nth(notebook, "vizlib-stop", index).is_visible(), "the drawing comes to its end", 90)
 
-    for index in range(4):
-        settled(index)
-    assert_changes(notebook, 0, lambda: press(notebook, "vizlib-down", 0, "ArrowRight"), "another axis is drawn")
-    assert_changes(notebook, 1, lambda: press(notebook, "vizlib-perplexity", 0, "ArrowLeft"), "the clusters change")
-    settled(1)
-    assert_changes(notebook, 3, lambda: notebook.page.get_by_role("button", name="grid").click(), "the grid is drawn")
-    assert_changes(notebook, 3, lambda: press(notebook, "vizlib-zoom", 0, "PageUp"), "it is larger")
-    assert_changes(notebook, 3, lambda: press(notebook, "vizlib-x", 0, "PageUp"), "it moves to the right")
+def test_the_controls_move_the_pictures(open_cells):
+    notebook = open_cells(
+        "03_pca_and_tsne",
+        "across=widgets.integer",
+        "perplexity=widgets.steps",
+        "seed=widgets.steps",
+        "widgets.save_button",
+        replace=FEWER,
+    )
+    notebook.explorers_drawn(4)
+    notebook.settled()
+    notebook.changes(0, lambda: notebook.press("vizlib-down", "ArrowRight"), "another axis is drawn")
+    notebook.changes(1, lambda: notebook.press("vizlib-perplexity", "ArrowLeft"), "the clusters change")
+    notebook.settled()
+    grid = notebook.page.get_by_role("button", name="grid")
+    notebook.changes(3, grid.click, "the grid is drawn")
+    notebook.changes(3, lambda: notebook.press("vizlib-zoom", "PageUp"), "it is larger")
+    notebook.changes(3, lambda: notebook.press("vizlib-x", "PageUp"), "it moves to the right")
     notebook.page.locator(".vizlib-save").click()
     saved = notebook.page.get_by_text("map_of_patches.png: ")
     notebook.until(lambda: saved.count() == 1, "it says where the file is")
@@ -47,11 +53,10 @@ def test_the_controls_move_the_pictures(open_notebook):
 def test_the_kernel_is_free_while_tsne_runs(open_notebook):
     notebook = open_notebook("tsne", [WHILE_TSNE_RUNS, "print(finished)"])
     notebook.run_cell(0)
-    first = notebook.pixels(PICTURE.format(0))
+    first = notebook.picture(0)
     notebook.run_cell(1)
     assert notebook.outputs(1)[0]["text"] == "[]\n", "the cell ran before t-SNE was done"
-    notebook.until(lambda: not nth(notebook, "vizlib-stop", 0).is_visible(), "t-SNE comes to its end", 90)
-    assert (notebook.pixels(PICTURE.format(0)) != first).any(), "t-SNE took the place of the PCA"
-    notebook.run_cell(1)
-    assert notebook.outputs(1)[0]["text"] == "[30]\n"
+    notebook.settled(120)
+    assert (notebook.picture(0) != first).any(), "t-SNE took the place of the PCA"
+    assert notebook.value("finished") == "[30]"
     assert notebook.errors() == []

@@ -1,7 +1,6 @@
 """Notebook 07 as a person uses it: the method buttons change the map, the cascade's slider takes the network apart."""
 
 import numpy as np
-from test_notebooks import PICTURE, assert_changes
 
 METHODS, CHEAT, CASCADE = 1, 4, 5  # the explorers' places on the page
 
@@ -14,20 +13,24 @@ def column(picture: np.ndarray, number: int, row: int) -> np.ndarray:
     return picture[top : top + round(0.3 * height), left : left + round(0.17 * width)].astype(int)
 
 
-def test_methods_cheat_and_cascade(open_notebook):
-    notebook = open_notebook("07_saliency")
-    notebook.run_all(300)
-    assert notebook.errors() == []
-    pictures = notebook.page.locator("img.vizlib-picture")
-    notebook.until(lambda: pictures.count() == 6, "six explorers are on the page", 30)
-    for index in range(6):
-        notebook.until(lambda i=index: notebook.pixels(PICTURE.format(i)).shape[1] > 400, "each has drawn", 60)
+def test_methods_cheat_and_cascade(open_cells):
+    notebook = open_cells(
+        "07_saliency",
+        'widgets.ImagePicker("motorcycle")',
+        'list(saliency.METHODS), "method"',
+        "noise=widgets.steps",
+        "sure=widgets.steps",
+        "tag=widgets.choice",
+        "sanity.layers_from_top, first=",
+        replace={"epochs=15": "epochs=2", "64], 32)": "64], 8)"},
+    )
+    notebook.explorers_drawn(6)
 
     def button(toggle: int, name: str) -> None:
         notebook.page.locator(".widget-toggle-buttons").nth(toggle).get_by_role("button", name=name, exact=True).click()
 
-    fine = notebook.pixels(PICTURE.format(METHODS))
-    blob = assert_changes(notebook, METHODS, lambda: button(0, "Grad-CAM"), "Grad-CAM is drawn")
+    fine = notebook.picture(METHODS)
+    blob = notebook.changes(METHODS, lambda: button(0, "Grad-CAM"), "Grad-CAM is drawn")
     half = blob.shape[1] // 2
 
     def roughness(picture: np.ndarray) -> float:
@@ -36,12 +39,12 @@ def test_methods_cheat_and_cascade(open_notebook):
     assert roughness(blob) < roughness(fine) / 3, "a smooth blob in the place of dots"
     assert np.array_equal(blob[60:, : half - 20], fine[60:, : half - 20]), "the photo beside it stays"
 
-    assert_changes(notebook, CHEAT, lambda: button(3, "without"), "the picture without its tag is drawn")
+    notebook.changes(CHEAT, lambda: button(3, "without"), "the picture without its tag is drawn")
 
-    before = notebook.pixels(PICTURE.format(CASCADE))
+    before = notebook.picture(CASCADE)
     slider = notebook.page.locator(".vizlib-layer .noUi-handle").last
     slider.focus()
-    after = assert_changes(notebook, CASCADE, lambda: slider.press("ArrowRight"), "one layer more is random")
+    after = notebook.changes(CASCADE, lambda: slider.press("ArrowRight"), "one layer more is random")
     readout = notebook.page.locator(".vizlib-layer .widget-readout").last
     notebook.until(lambda: readout.inner_text() == "conv5", "the slider says conv5")
     assert np.abs(column(after, 0, 0) - column(before, 0, 0)).mean() < 1, "the trained network's map stays"

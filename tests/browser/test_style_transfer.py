@@ -2,17 +2,15 @@
 
 import numpy as np
 import pytest
-from notebook_page import LiveRun
+from notebook_page import LiveRun, NotebookPage
 
 from vizlib import images
 
 
 @pytest.fixture
-def painting(open_notebook):
-    notebook = open_notebook("14_style_transfer")
-    notebook.run_to('key="style"')
-    notebook.execute("easel.steps = 100_000")  # more than the test takes
-    return notebook
+def painting(open_cells) -> NotebookPage:
+    smaller = {"512], 256)": "512], 128)", "800], 400)": "800, 100_000], 100_000)"}  # more steps than a test takes
+    return open_cells("14_style_transfer", 'key="style"', replace=smaller)
 
 
 def blue(picture: np.ndarray) -> float:
@@ -36,26 +34,25 @@ def test_a_transfer_follows_the_weight_of_the_style(painting):
 
     run.press("vizlib-style-weight", "Home")
     run.until(lambda: run.part("style") == 0, "no style is asked for")
-    run.until(lambda: run.part("content") < 0.2, "the content comes back", 60)
+    run.until(lambda: run.part("content") < 0.2, "the content comes back")
     run.until(lambda: layout(run.pixels()) > max(painted + 0.1, 0.9), "light and dark are the photo's")
     run.press("vizlib-style-weight", "End")
     run.until(lambda: run.part("style") > 1, "ten times as much style as at first")
-    run.until(lambda: blue(run.pixels()) > 60, "and blue again", 60)
+    run.until(lambda: blue(run.pixels()) > 60, "and blue again")
     run.stop()
     assert painting.errors() == []
 
 
 def test_the_mix_slider_blends_two_styles(painting):
     run = LiveRun(painting)
-    run.until(lambda: blue(run.pixels()) > 60, "whirls are blue", 60)
+    run.until(lambda: blue(run.pixels()) > 60, "whirls are blue")
     run.press("vizlib-mix", *["ArrowRight"] * 25)
     assert run.find(".vizlib-mix .widget-readout").inner_text() == "0.50"
     run.until(lambda: 10 < blue(run.pixels()) < 50, "half as blue")
-    at = run.step()
-    run.until(lambda: run.step() > at + 50, "it goes on")
+    run.goes_on(50)
     assert 10 < blue(run.pixels()) < 50, "and stays between the two"
     run.press("vizlib-mix", "End")
-    run.until(lambda: blue(run.pixels()) < -10, "a mosaic is not blue", 60)
+    run.until(lambda: blue(run.pixels()) < -10, "a mosaic is not blue")
     painting.screenshot("14_style_transfer")
     run.stop()
     assert painting.errors() == []
