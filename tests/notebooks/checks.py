@@ -12,6 +12,7 @@ from nbconvert.filters.markdown import markdown2html
 from nbformat import NotebookNode
 from nbval.plugin import comment_markers, metadata_tags
 from notebook_files import is_setup, is_stale
+from outputs import tolerance
 from run_notebooks import LARGEST_FILE, WIDGET_VIEW
 
 Check = Callable[[NotebookNode, Path], Iterator[str]]
@@ -149,6 +150,14 @@ def markers_are_spelt_right(notebook: NotebookNode, path: Path) -> Iterator[str]
                 yield f"cell {i}: the tag {tag!r} is not one of nbval's"
 
 
+def tolerances_are_spelt_right(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    for i, cell in cells(notebook, "code"):
+        try:
+            tolerance(cell)
+        except TypeError as error:
+            yield f"cell {i}: its tolerance has a name that is neither numbers nor pictures ({error})"
+
+
 def paths_are_relative(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for i, cell in cells(notebook, "code"):
         strings = [n.value for n in ast.walk(syntax(cell)) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
@@ -246,6 +255,7 @@ FOR_ALL: list[Check] = [
     nothing_else_is_installed,
     cells_are_short,
     markers_are_spelt_right,
+    tolerances_are_spelt_right,
     paths_are_relative,
     a_claim_is_asserted,
     links_lead_somewhere,

@@ -144,6 +144,11 @@ DEFECTS = [
     (checks.markers_are_spelt_right, replace(3, CODE, "1  # NBVAL_SKIP"), "not one of nbval's markers"),
     (checks.markers_are_spelt_right, replace(3, CODE, "# nbval_skip\n1"), "not one of nbval's markers"),
     (checks.markers_are_spelt_right, set_field(3, metadata={"tags": ["nbval-skp"]}), "tag 'nbval-skp'"),
+    (
+        checks.tolerances_are_spelt_right,
+        set_field(3, metadata={"vizlib": {"tolerance": {"picture": 9}}}),
+        "its tolerance has a name",
+    ),
     (checks.paths_are_relative, replace(3, "filters = 64", "a = '/data/photos/cat.png'"), "one machine only"),
     (checks.paths_are_relative, replace(3, "filters = 64", "a = '~/cat.png'"), "one machine only"),
     (checks.paths_are_relative, replace(3, "filters = 64", r"a = 'C:\\cat.png'"), "one machine only"),

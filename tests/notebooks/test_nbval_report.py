@@ -13,6 +13,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 from notebook_files import ROOT, dumps, read
 from run_notebooks import run
 
+pytestmark = pytest.mark.slow
+
 NUMBER = "print('accuracy: 0.731 of 64 photos, in 2.5 s')"
 PICTURE = "from PIL import Image\nImage.new('RGB', (160, 120), (200, 30, 30))"
 
@@ -67,16 +69,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def check(folder: Path, *options: str) -> str:
     """What pytest says of the notebooks in a folder, in a process of its own."""
-    paths = [ROOT / "tests" / "notebooks", ROOT / "scripts", ROOT]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "TMPDIR": str(folder)}
+    paths = os.pathsep.join(map(str, [ROOT / "tests" / "notebooks", ROOT / "scripts", ROOT]))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     options = ("-p", "nbval_report", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env", *options)
-    command = [sys.executable, "-m", "pytest", "--color=no", "-rf", *options, *sorted(map(str, folder.glob("*.ipynb")))]
+    command = [sys.executable, "-m", "pytest", "--color=no", "-rf", *options, "changed.ipynb", "fine.ipynb"]
+    environment = kept | {"PYTHONPATH": paths, "TMPDIR": str(folder)}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True).stdout
-
-
-@pytest.fixture(scope="module", params=[(), ("-n", "2", "--dist", "loadscope")], ids=["one process", "two"])
-def said(request: pytest.FixtureRequest, folder: Path) -> str:
-    return check(folder, *request.param)
 
 
 def message(cell: int, said: str) -> str:
@@ -85,31 +83,25 @@ def message(cell: int, said: str) -> str:
     return text
 
 
-def test_what_changed_fails_and_nothing_else(said: str) -> None:
+def both_can_be_looked_at(said: str) -> bool:
+    """Whether the picture and the words are in the folders that the messages name, as they were and as they are."""
+    picture, number = (Path(re.search(r"\(both are in (.*)\)", message(cell, said))[1]) for cell in (0, 1))
+    pixels = [PIL.Image.open(picture / f"picture1-{when}.png").getpixel((0, 0)) for when in ("before", "after")]
+    texts = [(number / f"words-{when}.txt").read_text(encoding="utf-8") for when in ("before", "after")]
+    return pixels == [(200, 30, 30), (30, 200, 30)] and "0.731" in texts[0] and "0.531" in texts[1]
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2", "--dist", "loadscope")], ids=["one process", "two"])
+def test_what_changed_fails_and_the_table_has_a_line_for_each(options: tuple[str, ...], folder: Path) -> None:
+    said = check(folder, *options)
     failed = re.findall(r"^FAILED (\S+)::Cell (\d+)", said, re.MULTILINE)
     assert sorted(failed) == [("changed.ipynb", str(index)) for index in range(len(CHANGED))]
     assert f"{len(CHANGED)} failed, {len(FINE)} passed" in said
+    for index, cell in enumerate(CHANGED):
+        assert f"Cell {index}: " in message(index, said)
+        assert cell.words in message(index, said)
+    assert both_can_be_looked_at(said)
 
-
-@pytest.mark.parametrize("index", range(len(CHANGED)))
-def test_the_message_says_what_differs(index: int, said: str) -> None:
-    assert f"Cell {index}: " in message(index, said)
-    assert CHANGED[index].words in message(index, said)
-
-
-def test_both_outputs_can_be_looked_at(said: str) -> None:
-    picture, number = (Path(re.search(r"\(both are in (.*)\)", message(cell, said))[1]) for cell in (0, 1))
-    with (
-        PIL.Image.open(picture / "picture1-before.png") as before,
-        PIL.Image.open(picture / "picture1-after.png") as now,
-    ):
-        assert before.getpixel((0, 0)) == (200, 30, 30)
-        assert now.getpixel((0, 0)) == (30, 200, 30)
-    assert "0.731" in (number / "words-before.txt").read_text(encoding="utf-8")
-    assert "0.531" in (number / "words-after.txt").read_text(encoding="utf-8")
-
-
-def test_the_table_has_a_line_for_each_notebook(said: str) -> None:
     lines = said[said.index("= notebooks =") :].splitlines()[2:4]
     changed, fine = (line.split() for line in lines)
     assert (changed[0], fine[0]) == ("changed", "fine")

@@ -30,7 +30,7 @@ import os, threading, warnings, matplotlib, numpy, torch, torch.nn.modules.modul
 import vizlib.plot, vizlib.widgets.check
 _ = {
     "folder": os.getcwd(),
-    "environment": dict(os.environ),
+    "environment": {n: v for n, v in os.environ.items() if n.startswith(("OMP_", "MPL", "VIZLIB_"))},
     "threads that run on": sorted(thread.name for thread in threading.enumerate() if not thread.daemon),
     "torch": (torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled()),
     "deterministic": torch.are_deterministic_algorithms_enabled(),
