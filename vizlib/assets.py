@@ -317,7 +317,7 @@ def load_state_dict(path: str | os.PathLike) -> dict[str, Tensor]:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # on unexpected bytes the readers may raise almost anything
-        code = re.search(r"GLOBAL (\S+)", str(error))
+        code = re.search(r"(?:GLOBAL|Unsupported class) (\S+)", str(error))  # torch from 2.4 on, and before
         if code:
             raise AssetError(f"{path} is not a plain state dict: reading it would run {code[1]}. {_HOW}") from error
         raise AssetError(f"{path} is damaged or not a weights file: delete it and download it again. {_HOW}") from error

@@ -1,13 +1,17 @@
 """scripts/update_links.py: the links that there are, and what a fork's run changes."""
 
+import base64
+import io
 import shutil
 from pathlib import Path
 
+import make_badges
 import pytest
 import update_links
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat.v4 import new_markdown_cell, new_notebook
 from notebook_files import ROOT, dumps, find_notebooks, read, write
+from PIL import Image
 from update_links import Repository, change_repository, read_repository, relinked, stale_files, updated
 
 
@@ -47,9 +51,20 @@ def test_badges_and_setup_are_added_once(project):
         f"](https://colab.research.google.com/github/{name}/blob/main/notebooks/solutions/01_filters.ipynb)" in badges
     )
     assert f"](https://mybinder.org/v2/gh/{name}/main?labpath=notebooks%2Fsolutions%2F01_filters.ipynb)" in badges
-    assert "[![Open in Colab](" in badges
-    assert "[![Launch on Binder](" in badges
+    assert "[![Open in Colab](attachment:colab.png)](" in badges
+    assert "[![Launch on Binder](attachment:binder.png)](" in badges
     assert setup.metadata.tags == ["setup"]
+
+
+def test_a_notebook_carries_the_drawn_badges_beside_its_own_pictures():
+    mine = {"mine.png": {"image/png": "aGk="}}
+    head = new_markdown_cell("# 01 · Filters\n\n![mine](attachment:mine.png)", attachments=mine)
+    attached = updated(new_notebook(cells=[head]), "a.ipynb", Repository("ada/looking", "main")).cells[0].attachments
+    assert set(attached) == {"mine.png", "colab.png", "binder.png"}
+    for name in ("colab.png", "binder.png"):
+        drawn = (ROOT / "docs" / "badges" / name).read_bytes()
+        assert base64.b64decode(attached[name]["image/png"]) == drawn
+        assert Image.open(io.BytesIO(drawn)).height == make_badges.HEIGHT
 
 
 def test_a_fork_rewrites_every_link(project):
