@@ -23,7 +23,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 from notebook_files import NOTEBOOKS, code_sha256, dumps, find_notebooks, is_stale, read, write
 
-LARGEST_FILE = 1_000_000  # bytes: what a browser and a code host still show at once
+LARGEST_FILE = 2_500_000  # bytes: what a browser and a code host still show at once
 CELL_TIMEOUT = 300  # seconds
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -129,7 +129,7 @@ def run(path: Path) -> Measurements:
     """Run one notebook and store its outputs.
 
     Raises:
-        NotebookError: A cell failed, took over 300 s or ended the kernel, or the file would be 1 MB or more.
+        NotebookError: A cell failed, took over 300 s or ended the kernel, or the file would be 2.5 MB or more.
             The file is left as it was.
     """
     notebook, meter = read(path), MemoryMeter()
@@ -156,7 +156,8 @@ def run(path: Path) -> Measurements:
     text = dumps(tidy(notebook))
     size = len(text.encode())
     if size >= LARGEST_FILE:
-        raise NotebookError(f"the file would have {size / 1e6:.2f} MB and must stay under 1: show smaller pictures")
+        limit = f"must stay under {LARGEST_FILE / 1e6:g}: show smaller pictures"
+        raise NotebookError(f"the file would have {size / 1e6:.2f} MB and {limit}")
     write(path, text)
     first_picture = client.first_picture and client.first_picture - start
     return Measurements(seconds, first_picture, meter.peak, size / 1e6)

@@ -562,11 +562,10 @@ def test_jpeg_bytes():
     assert len(images.to_bytes(image, "jpeg", quality=20)) < len(content) < len(images.to_bytes(image))
 
 
-def test_a_png_of_few_colours_is_small_and_near():
-    photo = images.resize(images.load("chelsea"), 96)
-    full, few = images.to_bytes(photo), images.to_bytes(photo, colors=256)
-    assert len(few) < 0.6 * len(full)
-    assert (images.load(few) - photo).abs().mean() < 0.02
+@pytest.mark.parametrize(("full_chroma", "sampling"), [(False, (2, 2)), (True, (1, 1))])
+def test_a_jpeg_keeps_every_pixels_colour_when_asked(full_chroma, sampling):
+    picture = Image.open(io.BytesIO(images.to_bytes(torch.rand(1, 3, 32, 32), "jpeg", 90, full_chroma)))
+    assert picture.layer[0][1:3] == sampling  # how many values of brightness there are for one of colour
 
 
 @pytest.mark.parametrize(
@@ -601,8 +600,6 @@ def test_only_one_image_at_a_time(convert):
         ({"format": "gif"}, "format is 'gif', expected 'png' or 'jpeg'"),
         ({"format": "jpeg", "quality": 0}, "quality is 0, expected 1 to 95"),
         ({"format": "jpeg", "quality": 100}, "quality is 100, expected 1 to 95"),
-        ({"colors": 1}, "colours is 1, expected 2 to 256, or None"),
-        ({"colors": 257}, "colours is 257, expected 2 to 256, or None"),
     ],
 )
 def test_to_bytes_refuses(options, message):

@@ -52,7 +52,7 @@ def test_outputs_are_stored_and_a_second_run_changes_nothing(tmp_path):
         ("os._exit(1)", "died"),
         ("import ipywidgets\nipywidgets.IntSlider()", "a widget and nothing else"),
         ("import ipywidgets\nprint('slide:')\nipywidgets.IntSlider()", "a widget and nothing else"),
-        ("print('a\\n' * 500_000)", "MB and must stay under 1"),
+        ("print('a\\n' * 500_000)", "MB and must stay under 2.5"),
     ],
 )
 def test_a_notebook_that_does_not_pass_is_left_as_it_was(cell, words, tmp_path):

@@ -5,7 +5,7 @@ steps; one coroutine on the kernel's loop paints. They share plain attributes on
 widget. One run computes at a time, others wait for it; running the cell again replaces the run that it had started.
 
 Where nobody watches (nbval, nbconvert, papermill), a bounded number of steps runs inside the cell and leaves the
-picture as PNG. On Colab, where nothing arrives once a cell has ended, all steps run inside the cell.
+picture as a still. On Colab, where nothing arrives once a cell has ended, all steps run inside the cell.
 """
 
 import asyncio
@@ -179,17 +179,18 @@ class Run:
         finally:
             _close(steps)
 
-    def _encode(self, format: str, colors: int | None = None) -> bytes:
-        return images.to_bytes(self._picture(self.step), format, colors=colors)
+    def _encode(self, format: str, **options: object) -> bytes:
+        return images.to_bytes(self._picture(self.step), format, **options)
 
     def _width(self) -> int:
         """How wide the picture is shown, in pixels of the page."""
         return max(256, min(512, self._picture(self.step).shape[3]))
 
     def _still_picture(self) -> Picture:
-        """What stays in the notebook's file: a PNG, small because it gets by with few colours."""
-        still = self._encode("png", 256)
-        return Picture(still, format="png", width=self._width(), metadata={"alt": self.alt})
+        """What stays in the notebook's file: a JPEG in full colour, or a PNG where that is smaller."""
+        stills = {"jpeg": self._encode("jpeg", quality=90, full_chroma=True), "png": self._encode("png")}
+        format = min(stills, key=lambda name: len(stills[name]))
+        return Picture(stills[format], format=format, width=self._width(), metadata={"alt": self.alt})
 
     def _keep(self, frame: bytes) -> None:
         """Remember the frame for the animation; with too many, keep every other one and go on at half the pace."""
