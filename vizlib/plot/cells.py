@@ -62,7 +62,8 @@ def match(gallery: Gallery, i: int | Tensor, truth: int | None = None) -> Pictur
     image, name = gallery.image(int(i)), gallery.names[label]
     if truth is None:
         return Picture(image, name)
-    return Picture(image, f"✓ {name}", frame=RIGHT) if label == truth else Picture(image, f"✗ {name}", frame=WRONG)
+    sign, color = ("✓", RIGHT) if label == truth else ("✗", WRONG)
+    return Picture(image, f"{sign}\N{NO-BREAK SPACE}{name}", frame=color)
 
 
 def around_gray(gradients: Tensor, quantile: float = 0.999) -> Tensor:

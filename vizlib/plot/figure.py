@@ -31,14 +31,14 @@ def encode(figure: Figure, quickly: bool = False) -> tuple[bytes, str]:
 
     Args:
         quickly: For a picture that follows a slider: JPEG, whatever it shows. Otherwise it is a small PNG, which keeps
-            lines and text exact, or JPEG where that is less than half as large, as for photographs.
+            lines and text exact, or JPEG where that is at least a quarter smaller, as for photographs.
     """
     pixels = _pixels(figure)
     jpeg = _packed(pixels, "jpeg", **JPEG)
     if quickly:
         return jpeg, "jpeg"
     png = _packed(pixels, "png", optimize=True)
-    return (jpeg, "jpeg") if len(jpeg) < len(png) / 2 else (png, "png")
+    return (jpeg, "jpeg") if len(jpeg) < 0.75 * len(png) else (png, "png")
 
 
 def _pixels(figure: Figure) -> PIL.Image.Image:

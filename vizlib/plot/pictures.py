@@ -7,7 +7,8 @@ from torch import Tensor
 
 from vizlib.images import Box
 from vizlib.plot.cells import Picture, as_picture
-from vizlib.plot.layout import Table, draw_table
+from vizlib.plot.drawing import draw_table
+from vizlib.plot.layout import Table
 
 Cell = Tensor | Picture | None
 
