@@ -1,30 +1,82 @@
-# make lab, make test, make notebooks, make clean. Written for GNU make 3.81 and any POSIX shell.
+# `make help` lists the commands. Written for GNU make 3.81 and any POSIX shell.
 # Settings, for example: make lab PORT=9000 ARGS=--no-browser, or make test PYTHON=python3.12
+#   PYTHON    the Python that makes .venv (default: the first of python3, python3.13 … that is new enough)
+#   TORCH     the build of PyTorch: auto (for this machine: without an NVIDIA card the small one for CPUs; where PyTorch's
+#             own index is out of reach, as for index), cpu, cu128 or another of PyTorch's names, index (what PyPI gives)
+#   PIP_ARGS  more options for `uv pip install`
+#   PORT      of JupyterLab
+#   ARGS      more options for JupyterLab, for pytest, or for what else the command runs
+#   LESSONS   more options for pytest where it runs the lessons, for example LESSONS=--nbval-outputs=report
 PYTHON =
+TORCH = auto
 PIP_ARGS =
 PORT = 8888
 ARGS =
+LESSONS =
 
 PY = .venv/bin/python
+STAGE = @sh scripts/stage.sh $(if $(ARGS),--may-be-empty)
+SOLUTIONS = tests/notebooks/test_solutions.py
 export OMP_WAIT_POLICY = PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help lab test notebooks clean
+.PHONY: help lab test quick ruff units files lessons solutions browser lowest format notebooks clean
+.NOTPARALLEL:
 
 help:
 	@echo "make lab        set up .venv and open the notebooks in JupyterLab"
-	@echo "make test       set up .venv and check everything"
+	@echo "make test       set up .venv and check everything: ruff, units, files, lessons, solutions, browser"
+	@echo "                (each is a command, too: make lessons)"
+	@echo "make quick      the checks of a few minutes: no browser, no notebook is run, nothing that is marked slow"
+	@echo "make lowest     the unit tests on the lowest versions that pyproject.toml allows"
+	@echo "make format     lay out the code and the notebooks"
 	@echo "make notebooks  run all notebooks without a browser and refresh their outputs"
 	@echo "make clean      remove .venv and everything else that these commands made"
 
-lab: .venv/lab.ready
-	$(PY) -m jupyterlab notebooks/00_start_here.ipynb --ServerApp.ip=127.0.0.1 --ServerApp.port=$(PORT) $(ARGS)
+lab: .venv/lab.ready .venv/trusted
+	$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
+	    --ServerApp.ip=127.0.0.1 --ServerApp.port=$(PORT) $(ARGS)
 
-# One pytest run; conftest.py puts what is quick first. No tests found is exit status 5, a failure like any other.
-test: .venv/test.ready
-	$(PY) -m ruff check .
-	$(PY) -m ruff format --check .
-	$(PY) -m pytest tests notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=120 $(ARGS)
+# --- the checks: a failing stage is the last one ----------------------------------------------------------------------
+
+test: ruff units files lessons solutions browser
+
+# A notebook's lines are what a cell shows without scrolling sideways, and vizlib is a library like any other there.
+RUFF_NOTEBOOKS = --config "line-length=100" --config "src=[\"notebooks\"]" --config "include=[\"*.ipynb\"]" notebooks
+
+ruff: .venv/test.ready
+	@sh scripts/stage.sh "ruff" sh -ec '$(PY) -m ruff check .; $(PY) -m ruff check $(RUFF_NOTEBOOKS); \
+	    $(PY) -m ruff format --check .; $(PY) -m ruff format --check $(RUFF_NOTEBOOKS)'
+
+units: .venv/test.ready
+	$(STAGE) "unit tests" $(PY) -m pytest tests --ignore=tests/browser --ignore=tests/notebooks -n auto $(ARGS)
+
+files: .venv/test.ready
+	$(STAGE) "notebooks as files" $(PY) -m pytest tests/notebooks --ignore=$(SOLUTIONS) -n auto $(ARGS)
+
+# `-n auto` is a process for each core while memory suffices (conftest.py); a notebook's cells stay together.
+lessons: .venv/test.ready
+	$(STAGE) "lessons" $(PY) -m pytest notebooks --ignore=notebooks/solutions --nbval-lax --nbval-current-env \
+	    --nbval-cell-timeout=120 -n auto --dist loadscope $(LESSONS) $(ARGS)
+
+solutions: .venv/test.ready
+	$(STAGE) "solutions" $(PY) -m pytest $(SOLUTIONS) -n auto $(ARGS)
+
+browser: .venv/test.ready
+	$(STAGE) "browser" $(PY) -m pytest tests/browser $(ARGS)
+
+quick: ruff
+	$(STAGE) "quick tests" $(PY) -m pytest tests --ignore=tests/browser --ignore=$(SOLUTIONS) -n auto \
+	    -m "not slow" $(ARGS)
+
+lowest: .venv/test.ready
+	sh scripts/lowest_versions.sh $(ARGS)
+
+# --- the rest ---------------------------------------------------------------------------------------------------------
+
+format: .venv/test.ready
+	$(PY) -m ruff format .
+	$(PY) -m ruff format $(RUFF_NOTEBOOKS)
 
 notebooks: .venv/test.ready
 	$(PY) scripts/run_notebooks.py $(ARGS)
@@ -38,15 +90,13 @@ READY = .venv/lab.ready .venv/test.ready
 .PHONY: $(foreach file,$(READY),$(if $(filter-out $(CURDIR),$(shell cat $(file) 2>/dev/null)),$(file)))
 
 $(READY): .venv/%.ready: pyproject.toml
-	@$(PY) -c 'import pip' 2>/dev/null || { $(FIND_PYTHON); echo "$$python -m venv .venv"; "$$python" -m venv --clear .venv; }
-	$(PY) -m pip install $(PIP_ARGS) --editable ".[$*]"
+	@PYTHON='$(PYTHON)' TORCH='$(TORCH)' sh scripts/set_up.sh $* $(PIP_ARGS)
 	@echo '$(CURDIR)' > $@
 
-FIND_PYTHON = for python in $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python) ''; do \
-        "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
-    done; \
-    if [ -z "$$python" ]; then \
-        echo 'vizlib needs Python 3.11 or newer: install it, or name it with PYTHON=/path/to/python3.' >&2; exit 1; \
-    elif ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
-        echo "$$python has no venv module: on Debian or Ubuntu, run 'apt install python3-venv' as root and try again." >&2; exit 1; \
-    fi
+# JupyterLab drops what a stored notebook shows in HTML, and with a reload its controls, unless this machine trusts it.
+# Only the course's own notebooks: their names begin with a number.
+COURSE = $(wildcard notebooks/[0-9][0-9]_*.ipynb notebooks/*/[0-9][0-9]_*.ipynb)
+.venv/trusted: .venv/lab.ready $(COURSE)
+	@echo "+ trust the notebooks"
+	@$(PY) -m nbformat.sign $(COURSE) > /dev/null
+	@touch $@

@@ -1,21 +1,26 @@
-"""For every test run, also one over notebooks/: its environment, and the order of its tests."""
+"""For every test run, also one over notebooks/: its environment, and how many processes share it."""
 
 import os
 
+import psutil
 import pytest
+
+pytest_plugins = ["nbval_report"]  # tests/notebooks/nbval_report.py: only the conftest at the root may name a plugin
 
 # Idle OpenMP threads that spin slow a step by ten times when several processes share two cores. Set before torch loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What fails fastest first: unit and reference tests, checks of files, running the notebooks, the browser."""
-    items.sort(key=_stage)
+PROCESS_MEMORY = 1.6e9  # bytes that a notebook's kernel, or a process with the unit tests, may take
 
 
-def _stage(item: pytest.Item) -> int:
-    if item.path.suffix == ".ipynb":
-        return 2
-    if item.path.parent.name == "browser":
-        return 3
-    return int(item.path.parent.name == "notebooks" or item.path.name == "test_packaging.py")
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """What `-n auto` means: a process for each core, but no more than memory has room for. They share the cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = processes(cores, psutil.virtual_memory().available)
+    os.environ.setdefault("OMP_NUM_THREADS", str(cores // workers))
+    return workers
+
+
+def processes(cores: int, available: float) -> int:
+    """How many processes at a time: one for each core while `available` bytes of memory suffice, at least one."""
+    return max(1, min(cores, int(available // PROCESS_MEMORY)))

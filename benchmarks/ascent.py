@@ -1,19 +1,21 @@
-"""Gradient ascent: milliseconds per step against torch-lucent, and what it costs to watch.
+"""Gradient ascent: milliseconds per step compared with torch-lucent, and the cost of being watched.
 
     python -m benchmarks.ascent [--networks squeezenet1_0 vgg16] [--steps 10] [--rounds 5] [--threads 2]
                                 [--clock process]
 
-Both maximise the same channel on the same network at 224 px from a spectrum of decorrelated colours with Adam, and see
-the image jittered, scaled, turned and jittered again. What differs: torch-lucent moves the image four times, by whole
-pixels, factors and degrees from lists, and brings it back to 224 px; vizlib resamples it once, all jitter in one, by
-any number of the same range, and mirrors what lies outside. torch-lucent runs on torchvision's network as it comes, and
-once more on ours, frozen and channels last, which makes it faster, too. The warm-up of vizlib's first 16 steps is off,
-as torch-lucent has none. Weights are random, which does not change the time.
+Both libraries maximise the same channel of the same network with Adam, at 224 px, in a spectrum of decorrelated
+colours, and the network sees the image jittered, scaled, turned and jittered again. They differ in this: torch-lucent
+transforms the image four times, by whole pixels, factors and degrees taken from lists, and resizes it back to 224 px;
+vizlib combines all transformations, takes any number from the same ranges, resamples the image once, and mirrors what
+lies outside it. torch-lucent runs on torchvision's network as it comes, and once more on vizlib's, which is frozen and
+channels last, because that makes torch-lucent faster as well. The warm-up of vizlib's first 16 steps is off, because
+torch-lucent has none. Weights are random, which does not affect the time.
 
-Watched means `live.run` in a Jupyter kernel: a worker thread, a JPEG and the painter four times a second, and the PNG
-at the end; no browser draws what the kernel sends. Bare is the same loop in the same kernel with nothing shown.
+"Watched" means `live.run` in a Jupyter kernel: a worker thread, a JPEG and an update of the page four times a second,
+and a PNG at the end; no browser draws what the kernel sends. "Bare" is the same loop in the same kernel with nothing
+shown.
 
-torch-lucent 0.1.8 is not among the packages that the tests need: pip install torch-lucent==0.1.8
+torch-lucent 0.1.8 is not one of the packages that the tests need: pip install torch-lucent==0.1.8
 """
 
 import argparse
@@ -42,7 +44,7 @@ from vizlib.widgets import live
 
 CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
 SIDE, CHANNEL = 224, 3
-LAYERS = {  # a middle and a late one: torch-lucent's name for it, and ours
+LAYERS = {  # a middle and a late layer: torch-lucent's name for it, and ours
     "squeezenet1_0": {"features_7": "fire5", "features_12": "fire9"},
     "vgg16": {"features_15": "relu3_3", "features_29": "relu5_3"},
 }
@@ -52,7 +54,7 @@ BARE, WATCHED = "bare loop", "watched"
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", choices=LAYERS, default=list(LAYERS))
-    parser.add_argument("--steps", type=int, default=10, help="in each turn")
+    parser.add_argument("--steps", type=int, default=10, help="steps per turn")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--clock", choices=CLOCKS, default="process")
@@ -70,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def compare(net: Network, name: str, theirs: str, layer: str, steps: int, rounds: int, clock: str) -> dict[str, float]:
-    """Print and return the seconds for one step of each contender."""
+    """The seconds per step of each contender, which are also printed."""
     contenders = {
         "torch-lucent on torchvision's network": lucent(torchvision.models.get_model(name).eval(), theirs, steps),
         "torch-lucent on vizlib's network": lucent(net.module, theirs, steps),
@@ -84,13 +86,18 @@ def compare(net: Network, name: str, theirs: str, layer: str, steps: int, rounds
 
 
 def ours(net: Network, layer: str, steps: int, bf16: bool = False) -> None:
+    """Run vizlib's gradient ascent to the end."""
     knobs = AscentKnobs(steps, jitter=12, scale=0.1, rotate=10, warm_up=0, bf16=bf16)
-    for _ in ascend(net, objectives.channel(layer, CHANNEL), blank(net, side=SIDE, fourier=True), knobs):
+    for _ in ascend(net, blank(net, side=SIDE, fourier=True), objectives.channel(layer, CHANNEL), knobs):
         pass
 
 
 def lucent(module: nn.Module, layer: str, steps: int) -> Callable[[], None]:
-    """A run of torch-lucent, ready to be timed."""
+    """A function that runs torch-lucent once, ready to be timed.
+
+    Raises:
+        SystemExit: torch-lucent cannot be imported.
+    """
     try:
         optvis = {part: import_module(f"lucent.optvis.{part}") for part in ("param", "render", "transform")}
     except ImportError as error:
@@ -112,7 +119,7 @@ def lucent(module: nn.Module, layer: str, steps: int) -> Callable[[], None]:
             show_image=False,
         )
         for part in module.modules():
-            part._forward_hooks.clear()  # render_vis leaves one on every layer, which would slow down the next run
+            part._forward_hooks.clear()  # render_vis leaves a hook on every layer, which would slow down the next run
 
     return run
 
@@ -121,7 +128,7 @@ def lucent(module: nn.Module, layer: str, steps: int) -> Callable[[], None]:
 
 
 def being_watched(name: str, steps: int, rounds: int, threads: int, clock: str) -> dict[str, float]:
-    """Print and return the seconds for one step, bare and watched, in a Jupyter kernel of its own."""
+    """The seconds per step, bare and watched, measured in a Jupyter kernel of their own and also printed."""
     call = f"bare_and_watched({name!r}, {steps}, {rounds}, {threads}, {clock!r})"
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [nbformat.v4.new_code_cell(f"from benchmarks.ascent import bare_and_watched\nawait {call}")]
@@ -136,14 +143,14 @@ def being_watched(name: str, steps: int, rounds: int, threads: int, clock: str) 
 
 
 async def bare_and_watched(name: str, steps: int, rounds: int, threads: int, clock: str) -> None:
-    """Inside the kernel: take turns, and print the seconds for one step as JSON."""
+    """Inside the kernel: take turns, and print the seconds per step as JSON."""
     torch.set_num_threads(threads)
-    net = models.load(name, "cpu", "trained" if name in models.BUNDLED else "untrained")
+    net = models.load(name, "cpu", "trained" if name in models.zoo.BUNDLED else "untrained")
     knobs = AscentKnobs(steps, jitter=12, scale=0.1, rotate=10)
     layer = list(net.layers)[len(net.layers) // 2]
 
     def start():
-        return ascend(net, objectives.channel(layer, CHANNEL), blank(net, fourier=True), knobs)
+        return ascend(net, blank(net, fourier=True), objectives.channel(layer, CHANNEL), knobs)
 
     async def bare() -> None:
         await asyncio.to_thread(lambda: sum(1 for _ in start()))

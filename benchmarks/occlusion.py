@@ -1,14 +1,14 @@
-"""Occlusion maps: exact incremental inference against Captum at its best setting, and against inference in batches.
+"""Occlusion maps: exact incremental inference compared with Captum at its best setting, and with inference in batches.
 
     python -m benchmarks.occlusion [--networks minivgg squeezenet1_0 resnet18 vgg16] [--stride 8] [--rounds 3]
                                    [--threads 2] [--clock wall]
 
-All take turns on the same image, occluder and class. At 224 px the occluder has 16 pixels; on the bundled network, at
-64 px, it has 4 and moves by 2. Captum runs on torchvision's network as it comes, and once more on ours, whose weights
-lie in memory channels last, which makes Captum faster, too. Its `perturbations_per_eval` is the fastest of several,
-found first with a larger occluder, which has fewer positions and costs as much at each. Times are for one position. A
-larger stride gives fewer positions to all contenders, where a full run takes too long. Weights are random but for the
-bundled network, which does not change the time.
+All contenders take turns on the same image, occluder and class. At 224 px the occluder is 16 pixels wide; on the
+bundled networks, at 64 px, it is 4 pixels wide and moves by 2. Captum runs on torchvision's network as it comes, and
+once more on vizlib's, whose weights are stored channels last, because that makes Captum faster as well. Its
+`perturbations_per_eval` is the fastest of several, found beforehand with a larger occluder, which has fewer positions
+and costs as much for each. Times are per position. Where a full run takes too long, a larger stride gives all
+contenders fewer positions. The weights are random except for the bundled networks, which does not affect the time.
 """
 
 import argparse
@@ -33,14 +33,14 @@ SETTINGS = (1, 4, 8, 16)
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", default=["minivgg", "squeezenet1_0", "resnet18", "vgg16"])
-    parser.add_argument("--stride", type=int, default=8, help="in pixels, at 224 px")
+    parser.add_argument("--stride", type=int, default=8, help="stride in pixels at 224 px")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     for name in options.networks:
-        bundled = name in models.BUNDLED
+        bundled = name in models.zoo.BUNDLED
         net = models.load(name, "cpu", "trained" if bundled else "untrained")
         size, stride = (4, 2) if bundled else (16, options.stride)
         compare(net, name, size, stride, options.rounds, CLOCKS[options.clock])
@@ -49,11 +49,11 @@ def main(arguments: list[str] | None = None) -> None:
 def compare(
     net: Network, name: str, size: int, stride: int, rounds: int, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, float]:
-    """Print and return the seconds for one position of each contender; check that they agree."""
+    """The seconds per position of each contender, which are also printed; so is how far our map is from Captum's."""
     image = images.prepare(images.load("chelsea"), net.input_size)
     normalized, target = net.normalize(image), net(image).argmax().item()
     modules = {"vizlib's network": net.module}
-    if name not in models.BUNDLED:
+    if name not in models.zoo.BUNDLED:
         modules = {"torchvision's network": torchvision.models.get_model(name).eval()} | modules
     maps: dict[str, Tensor] = {}
     contenders: dict[str, Callable[[], object]] = {}
@@ -74,7 +74,7 @@ def compare(
 
 
 def captum(module: nn.Module, normalized: Tensor, target: int, size: int, stride: int, at_once: int) -> Tensor:
-    """Captum's attribution of every pixel `(H, W)`."""
+    """Captum's attribution for each pixel, `(H, W)`."""
     window, strides = (3, size, size), (3, stride, stride)
     attribution = Occlusion(module).attribute(
         normalized, window, strides, baselines=0, target=target, perturbations_per_eval=at_once
@@ -83,7 +83,7 @@ def captum(module: nn.Module, normalized: Tensor, target: int, size: int, stride
 
 
 def _best_setting(module: nn.Module, normalized: Tensor, target: int, clock: Callable[[], float]) -> int:
-    """The fastest `perturbations_per_eval`, on 16 positions."""
+    """The fastest `perturbations_per_eval`, measured on 16 positions."""
     side = normalized.shape[-1] // 4
     contenders = {n: lambda n=n: captum(module, normalized, target, side, side, n) for n in SETTINGS}
     seconds = interleaved(contenders, rounds=2, warm_up=1, clock=clock)

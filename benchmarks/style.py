@@ -1,21 +1,21 @@
-"""Style transfer: milliseconds per iteration against two usual ways, and one pass of the fast net.
+"""Style transfer: milliseconds per iteration compared with two common ways, and one pass of the fast net.
 
     python -m benchmarks.style [--network vgg19] [--size 256] [--steps 5] [--rounds 5] [--threads 2] [--clock process]
 
-All optimise the pixels of the same photo on the same network with the same layers. An iteration is one loss with its
-gradient and one update; what each computes once, before the first, is not timed.
+All of them optimise the pixels of the same photo with the same layers of the same network. An iteration is one loss
+with its gradient and one update; what each computes once, before the first iteration, is not timed.
 
-- The tutorial's way: modules that remember a loss stand in the network after each layer that counts, the network ends
-  after the last of them, L-BFGS asks for the loss. Once with weights that still collect gradients, as the tutorial had
-  them for years, and once with frozen ones.
-- Hooks and Adam: the whole feature extractor runs, hooks remember the activations, the weights are frozen.
-- vizlib: frozen, channels last, the forward stops at the deepest layer; Adam, one size only.
+- The tutorial's way: modules that record a loss are inserted after each layer that counts, the network ends after the
+  last of them, and L-BFGS asks for the loss. It runs once with weights that still collect gradients, as the tutorial
+  had them for years, and once with frozen weights.
+- Hooks and Adam: the whole feature extractor runs, hooks keep the activations, and the weights are frozen.
+- vizlib: frozen, channels last, the forward pass stops at the deepest layer; Adam, at one size only.
 
-Before it is timed, the three say what they think of one and the same image, which must agree to 1e-4. Weights are
-random unless VGG-19's are in the cache; that does not change the time.
+Before they are timed, all three compute the losses of one image, which must agree to 1e-4. The weights are random
+unless those of VGG-19 are in the cache; that does not affect the time.
 
-Then the fast net: one pass, and how long the optimisation takes to come as far on the same photo, by the bundled
-network and by the one that was timed.
+Then comes the fast net: one pass, and how long the optimisation takes to reach the same loss on the same photo, as
+measured by the bundled network and by the one that was timed.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", choices=("vgg16", "vgg19"), default="vgg19")
     parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--steps", type=int, default=5, help="in each turn")
+    parser.add_argument("--steps", type=int, default=5, help="steps per turn")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--clock", choices=CLOCKS, default="process")
@@ -77,7 +77,7 @@ def compare(
     by_style: list[str],
     options: argparse.Namespace,
 ) -> dict[str, float]:
-    """Check that all agree, then print and return the seconds for one iteration of each contender."""
+    """The seconds per iteration of each contender, which are also printed; first checks that all losses agree."""
     knobs = style.StyleKnobs(
         options.steps, size=options.size, scales=1, total_variation=0, content_layers=content, style_layers=by_style
     )
@@ -114,7 +114,7 @@ def agree(
     knobs: style.StyleKnobs,
     others: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]],
 ) -> None:
-    """Raise unless everyone finds the same two losses of one image, in the same units."""
+    """Raise `AssertionError` unless all contenders find the same two losses of one image, in the same units."""
     image = (photo + 0.1 * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
     ours = style.Targets(net, photo, [painting]).measure(image, knobs)
     for name, other in others.items():
@@ -125,29 +125,32 @@ def agree(
 
 
 class Remember(nn.Module):
-    """A layer that passes everything on and remembers its loss: the distance from a target, over a unit."""
+    """A layer that passes its input on and records a loss: the distance from a target, in a given unit."""
 
     def __init__(self, of: Callable[[Tensor], Tensor], target: Tensor, unit: Tensor):
         super().__init__()
         self.of, self.target, self.unit = of, target.detach(), unit.detach()
 
     def forward(self, x: Tensor) -> Tensor:
+        """`x`, unchanged; its loss is kept in `self.loss`."""
         self.loss = F.mse_loss(self.of(x), self.target) / self.unit
         return x
 
 
 def gram(x: Tensor) -> Tensor:
+    """The Gram matrix of the tutorial, divided by the number of values."""
     n, c, h, w = x.size()
     flat = x.view(n * c, h * w)
     return torch.mm(flat, flat.t()).div(n * c * h * w)
 
 
 def same(x: Tensor) -> Tensor:
+    """`x` itself: content is compared as it is."""
     return x
 
 
 class Tutorial(nn.Sequential):
-    """The network up to the last layer that counts, with a `Remember` after each of those, on torch's own layout."""
+    """The network up to the last layer that counts, with a `Remember` after each of these, in torch's own layout."""
 
     def __init__(self, net: Network, photo: Tensor, painting: Tensor, content: list[str], by_style: list[str]):
         super().__init__()
@@ -174,12 +177,13 @@ class Tutorial(nn.Sequential):
         self.append(kind[-1])
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Content and style loss of an image, each the mean over its layers."""
         super().forward(self.normalize(image))
         return tuple(sum(part.loss for part in kind) / len(kind) for kind in (self.content, self.style))
 
 
 class Hooked:
-    """The whole feature extractor with a forward hook on each layer that counts."""
+    """The whole feature extractor, with a forward hook on each layer that counts."""
 
     def __init__(self, net: Network, photo: Tensor, painting: Tensor, content: list[str], by_style: list[str]):
         self.net, self.wanted = net, (content, by_style)
@@ -194,6 +198,7 @@ class Hooked:
         self.grams = {layer: losses.gram_matrix(there[layer]) for layer in by_style}
 
     def run(self, image: Tensor) -> dict[str, Tensor]:
+        """The activations of the layers that count, by name."""
         kept: dict[str, Tensor] = {}
         handles = [
             module.register_forward_hook(lambda _m, _i, output, layer=layer: kept.__setitem__(layer, output))
@@ -218,7 +223,7 @@ class Hooked:
 
 
 def by_lbfgs(model: Tutorial, photo: Tensor, steps: int) -> None:
-    """As many evaluations of the loss as `steps`."""
+    """Optimise with L-BFGS, with exactly `steps` evaluations of the loss."""
     picture = photo.clone().requires_grad_()
     optimizer = torch.optim.LBFGS([picture], max_iter=steps, max_eval=steps, tolerance_grad=-1, tolerance_change=-1)
 
@@ -235,6 +240,7 @@ def by_lbfgs(model: Tutorial, photo: Tensor, steps: int) -> None:
 
 
 def by_adam(model: Hooked, photo: Tensor, steps: int) -> None:
+    """Optimise with `steps` steps of Adam."""
     picture = photo.clone().requires_grad_()
     optimizer = torch.optim.Adam([picture], lr=0.03)
     for _ in range(steps):
@@ -252,10 +258,10 @@ def by_adam(model: Hooked, photo: Tensor, steps: int) -> None:
 def one_pass(
     net: Network, photo: Tensor, style_weight: float, options: argparse.Namespace, limit: float = 300
 ) -> float:
-    """Print the seconds of one pass of the bundled net, and of the optimisation until its loss is as small.
+    """How many passes of the bundled net take as long as an optimisation that reaches the same loss.
 
-    The loss is content + style_weight * style of `vizlib.synthesis.style`, by this network. Returns how many passes
-    the optimisation takes as long as.
+    The loss is content + style_weight * style of `vizlib.synthesis.style`, as measured by `net`. The seconds of both
+    are also printed. The optimisation is given up after `limit` seconds.
     """
     clock, quick = CLOCKS[options.clock], fast_style.load("one_style", "cpu")
     painting, side = images.style(quick.styles[0]), max(photo.shape[2:])

@@ -1,6 +1,6 @@
-"""What the paintings of scripts/paint_styles.py are made with: smooth noise, palettes, brush strokes and light.
+"""The painting tools of scripts/paint_styles.py: smooth noise, palettes, brush strokes and light.
 
-A canvas is a float array `(H, W, 3)` in [0, 1]; a flow is an angle in radians for every pixel, `(H, W)`.
+A canvas is a float array `(H, W, 3)` in [0, 1]; a flow is an angle in radians for each pixel, `(H, W)`.
 """
 
 import numpy as np
@@ -13,13 +13,13 @@ Random = np.random.Generator
 
 
 def grid() -> tuple[Array, Array]:
-    """The row and the column of every pixel."""
+    """The row and the column of each pixel, `(SIDE, SIDE)` each."""
     y, x = np.mgrid[:SIDE, :SIDE].astype(float)
     return y, x
 
 
 def around(row: float, column: float, reach: float) -> tuple[tuple[slice, slice], Array, Array]:
-    """The part of the canvas within `reach` of a point, and how far its pixels are below and right of the point."""
+    """The part of the canvas within `reach` of a point, and how far below and to the right of it each pixel is."""
     top, left = max(0, int(row - reach)), max(0, int(column - reach))
     bottom, right = min(SIDE, int(row + reach) + 2), min(SIDE, int(column + reach) + 2)
     down, across = np.mgrid[top : max(top, bottom), left : max(left, right)].astype(float)
@@ -33,31 +33,31 @@ def noise(random: Random, scale: float, height: int = SIDE, width: int = SIDE) -
 
 
 def palette(colors: str) -> Array:
-    """Colours written like 'ff8800 112233' as rows of RGB in [0, 1]."""
+    """The colours in a string such as 'ff8800 112233', as rows of RGB in [0, 1]."""
     return np.array([[int(color[i : i + 2], 16) for i in (0, 2, 4)] for color in colors.split()]) / 255
 
 
 def blend(colors: Array, place: Array) -> Array:
-    """The colours, spread evenly over [0, 1] and mixed in between, at each `place`."""
+    """The colour at each `place` on a gradient whose colours are spread evenly over [0, 1]."""
     knots = np.linspace(0, 1, len(colors))
     return np.stack([np.interp(place, knots, channel) for channel in colors.T], -1)
 
 
 def sample(field: Array, y: Array, x: Array) -> Array:
-    """The field `(H, W)` or `(H, W, 3)` between its pixels; it repeats beyond its borders."""
+    """The field `(H, W)` or `(H, W, 3)`, interpolated between its pixels and repeated beyond its borders."""
     if field.ndim == 3:
         return np.stack([sample(channel, y, x) for channel in np.moveaxis(field, 2, 0)], -1)
     return map_coordinates(field, [y, x], order=1, mode="grid-wrap")
 
 
 def smoothstep(low: float, high: float, value: Array) -> Array:
-    """0 below `low`, 1 above `high`, without a corner in between."""
+    """0 below `low`, 1 above `high`, and a smooth rise in between."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def lit(canvas: Array, height: Array, strength: float) -> Array:
-    """The canvas as a relief `height` pixels high shows it when light comes from the upper left."""
+    """The canvas as a relief of this height, in pixels, lit from the upper left."""
     down, across = np.gradient(height)
     shade = 1 - strength * (down + across) / np.sqrt(1 + down**2 + across**2)
     return np.clip(canvas * shade[..., None], 0, 1)
@@ -67,7 +67,7 @@ def lit(canvas: Array, height: Array, strength: float) -> Array:
 
 
 def streamline(flow: Array, y: float, x: float, length: float, step: float = 4.0) -> Array:
-    """A path through `(y, x)` that follows the flow to both sides, points `(k, 2)`."""
+    """A path through `(y, x)` that follows the flow in both directions, as points `(k, 2)`."""
     halves = []
     for sign in (-1, 1):
         here, path = np.array([y, x]), []
@@ -81,7 +81,7 @@ def streamline(flow: Array, y: float, x: float, length: float, step: float = 4.0
 
 
 def across_and_along(path: Array, rows: Array, columns: Array) -> tuple[Array, Array]:
-    """How far pixels are from a path, negative on its left, and how far along it the nearest point is, in [0, 1]."""
+    """How far each pixel is from a path, negative on its left, and how far along it the nearest point is, in [0, 1]."""
     start, leg = path[:-1], np.diff(path, axis=0)
     length = np.maximum(np.hypot(*leg.T), 1e-9)
     dy, dx = rows[..., None] - start[:, 0], columns[..., None] - start[:, 1]
@@ -98,7 +98,7 @@ def across_and_along(path: Array, rows: Array, columns: Array) -> tuple[Array, A
 
 
 def stroke(canvas: Array, relief: Array, path: Array, width: float, color: Array, random: Random) -> None:
-    """Paint one stroke of a bristle brush along a path: streaks of lighter and darker paint, and a ridge of it."""
+    """Paint one stroke of a bristle brush along a path: streaks of lighter and darker paint, and a raised ridge."""
     top, left = np.maximum(np.floor(path.min(0) - width).astype(int), 0)
     bottom, right = np.minimum(np.ceil(path.max(0) + width).astype(int) + 1, SIDE)
     if top >= bottom or left >= right:
@@ -119,7 +119,7 @@ def stroke(canvas: Array, relief: Array, path: Array, width: float, color: Array
 def strokes(
     canvas: Array, relief: Array, flow: Array, colors: Array, width: float, length: float, random: Random
 ) -> None:
-    """Cover the canvas with strokes that follow the flow, each of the colour that `colors` `(H, W, 3)` has there."""
+    """Cover the canvas with strokes that follow the flow, each in the colour that `colors` `(H, W, 3)` has there."""
     spacing = width * 0.85
     places = np.stack(np.meshgrid(*[np.arange(-width, SIDE + width, spacing)] * 2), -1).reshape(-1, 2)
     for y, x in random.permutation(places + random.uniform(-spacing, spacing, places.shape)):

@@ -1,4 +1,4 @@
-"""Draw the README's picture, docs/front.jpg: three photos in three styles, each by optimisation and in one pass.
+"""Make the README's picture, docs/front.jpg: three photos in three styles, each by optimisation and in one pass.
 
 python scripts/make_front.py
 """
@@ -17,7 +17,7 @@ SIDE = 256
 
 
 def paint(photo: str, name: str) -> list[Tensor]:
-    """The photo in a style by each of the two methods, `(1, 3, SIDE, SIDE)`."""
+    """The photo in a style, painted by each of the two methods, `(1, 3, SIDE, SIDE)`."""
     content = images.prepare(images.load(photo), SIDE)
     knobs = style.StyleKnobs(size=SIDE, style_size=1.5)
     *_, last = style.transfer(models.load("minivgg", device="cpu"), content, [images.style(name)], knobs)
@@ -25,7 +25,7 @@ def paint(photo: str, name: str) -> list[Tensor]:
 
 
 def sheet() -> Figure:
-    """Styles above, photos at the left, and what comes of each pair in the middle."""
+    """The styles at the top, the photos on the left, and the result for each pair in between."""
     columns = len(STYLES) * len(METHODS)
     figure = Figure((11, 6.4), dpi=110, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)

@@ -1,10 +1,11 @@
-"""Compute data/thumbnails/*.png, the small pictures in notebook 00's map of the lecture, with the lecture's techniques.
+"""Make data/thumbnails/*.png, the small pictures in notebook 00's map of the lecture, with the lecture's techniques.
 
     python scripts/make_thumbnails.py            all of them, in about a minute on one core
     python scripts/make_thumbnails.py 04_activations 12_deepdream
 
-Each is a real result: a function per section does the technique in a few lines, with the bundled network and photos,
-and returns an image `(1, 3, 96, 96)` in [0, 1]. Run it again when data/minivgg.safetensors has changed; a test notices.
+Each one is a real result: one function per section applies its technique in a few lines, with the bundled network and
+photos, and returns an image `(1, 3, 96, 96)` in [0, 1]. Run the script again when data/minivgg.safetensors has changed;
+a test fails until you do.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from vizlib.analysis.filters import as_images, filters
 from vizlib.models import Network
 
 SIDE = 96  # pixels
-TRUE_COLOR = 7_500  # bytes: a PNG larger than that gets a palette of 128 colours instead, and two thirds smaller
+TRUE_COLOR = 7_500  # bytes; a larger PNG gets a palette of 128 colours instead, which saves two thirds
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "thumbnails"
 
 
@@ -36,17 +37,17 @@ FOLDER = Path(__file__).resolve().parent.parent / "data" / "thumbnails"
 
 
 def photo(name: str, side: int = SIDE) -> Tensor:
-    """The middle of a bundled photo, `(1, 3, side, side)`."""
+    """A centre crop of a bundled photo, `(1, 3, side, side)`."""
     return images.prepare(images.load(name), side)
 
 
 def tiles(pictures: Tensor, columns: int, gap: int) -> Tensor:
-    """Pictures `(N, 3, h, w)` in rows, white between them."""
+    """Pictures `(N, 3, h, w)` in a grid, with white gaps."""
     return images.center_crop(make_grid(pictures, columns, gap, pad_value=1)[None], SIDE)
 
 
 def inset(picture: Tensor, small: Tensor, side: int = 40) -> Tensor:
-    """The picture with a small one, framed in white, in its lower right corner."""
+    """The picture with a small one in its lower right corner, framed in white."""
     picture = picture.clone()
     picture[:, :, -side - 2 :, -side - 2 :] = 1
     picture[:, :, -side:, -side:] = images.resize(small, side)
@@ -54,7 +55,7 @@ def inset(picture: Tensor, small: Tensor, side: int = 40) -> Tensor:
 
 
 def colored(heat: Tensor, colors: str = "magma") -> Tensor:
-    """A map `(h, w)` from its smallest value to its 99th percentile over a colour map, as an image `(1, 3, h, w)`."""
+    """A map `(h, w)`, from its smallest value to its 99th percentile, in a colour map, as an image `(1, 3, h, w)`."""
     low, high = heat.min(), heat.quantile(0.99)
     levels = ((heat - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
     return images.load(colormaps[colors](levels.numpy()))
@@ -69,13 +70,13 @@ def features(net: Network, image: Tensor, layer: str) -> Tensor:
 
 
 def first_answer(net: Network, image: Tensor) -> Callable[[Tensor], Tensor]:
-    """The function that gives the log-probability of the class that the network sees in `image`."""
+    """A function that gives the log-probability of the class that the network sees in `image`."""
     index = net.predict(image, 1)[0][0].index
     return lambda batch: net(batch).log_softmax(1)[:, index]
 
 
 def gradient(score: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
-    """The gradient of the summed score with respect to the image or images."""
+    """The gradient of the summed scores with respect to the image or images."""
     image = image.clone().requires_grad_()
     return torch.autograd.grad(score(image).sum(), image)[0]
 
@@ -88,9 +89,9 @@ def ascend(
     jitter: int = 0,
     scales: tuple[int, ...] = (1, 2, 4, 8, 16),
 ) -> Tensor:
-    """The image after `steps` of Adam on `score`, which it sees shifted by up to `jitter` pixels at every step.
+    """The image after `steps` of Adam on `score`, which sees it shifted by up to `jitter` pixels at every step.
 
-    What is learned is a change at each of several scales (2: in blocks of two pixels), so that coarse shapes form as
+    What is learnt is a change at each of several scales (2 means blocks of two pixels), so that coarse shapes form as
     fast as fine ones; leaving out 1 keeps the network's favourite, pixel-sized noise, out of the image.
     """
     generator, size = torch.Generator().manual_seed(0), start.shape[2:]
@@ -115,22 +116,22 @@ def noise(side: int) -> Tensor:
 
 
 def total_variation(image: Tensor) -> Tensor:
-    """How rough the image is: the mean difference between neighbouring pixels."""
+    """The roughness of an image: the mean absolute difference between neighbouring pixels, down plus across."""
     return image.diff(dim=2).abs().mean() + image.diff(dim=3).abs().mean()
 
 
 def contrast(image: Tensor) -> Tensor:
-    """The mean squared difference from grey."""
+    """The mean squared difference from mid-grey."""
     return (image - 0.5).square().mean()
 
 
 def distance(this: Tensor, that: Tensor) -> Tensor:
-    """Squared distance in units of `that`."""
+    """The squared distance between two tensors, relative to the squared norm of `that`."""
     return (this - that).square().sum() / that.square().sum()
 
 
 def style_distance(net: Network, sample: Tensor) -> Callable[[Tensor], Tensor]:
-    """The function that gives how far an image's Gram matrices (of pixels and five layers) are from the sample's."""
+    """A function that tells how far an image's Gram matrices (of its pixels and five layers) are from the sample's."""
     layers = ["relu1", "relu2", "relu3", "relu4", "relu5"]
 
     def grams(image: Tensor) -> list[Tensor]:
@@ -145,7 +146,7 @@ def style_distance(net: Network, sample: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 def start_here(net: Network) -> Tensor:
-    """A photo, and bars for its three most probable classes."""
+    """A photo, with bars for its three most probable classes."""
     coffee = images.resize(images.load("coffee"), SIDE)
     answers = net.predict(images.prepare(coffee, SIDE), 3)[0]
     canvas = Image.new("RGB", (SIDE, SIDE), "white")
@@ -164,7 +165,7 @@ def first_filters(net: Network) -> Tensor:
 
 
 def neighbours(net: Network) -> Tensor:
-    """A photo, and the five of the crops of all photos that are nearest to it in the space of the last features."""
+    """A photo, and the five crops of bundled photos that are nearest to it in the space of the last features."""
     scaled = [images.resize(images.load(name), side) for name in images.photos() for side in (96, 160)]
     crops = torch.cat([F.unfold(image, 64, stride=32)[0].T.reshape(-1, 3, 64, 64) for image in scaled])
     query = photo("china", 64)
@@ -178,7 +179,7 @@ def neighbours(net: Network) -> Tensor:
 
 
 def digits_embedded(net: Network) -> Tensor:
-    """t-SNE of scikit-learn's 1,797 digits from their pixels, one colour for each digit."""
+    """t-SNE of the pixels of scikit-learn's 1,797 digits, with one colour for each digit."""
     digits = load_digits()
     points = TSNE(random_state=0).fit_transform(digits.data)
     points = 12 + 360 * (points - points.min(0)) / np.ptp(points, axis=0)
@@ -190,7 +191,7 @@ def digits_embedded(net: Network) -> Tensor:
 
 
 def activation_maps(net: Network) -> Tensor:
-    """A photo, and the maps of three layers' channels that answer most to the cat's left eye."""
+    """A photo, and in each of three layers the map of the channel that responds most to the cat's left eye."""
     cat = photo("chelsea", 188)
     pictures = [images.resize(cat, 47)]
     for maps in hooks.read(net, cat, ["relu2", "relu3", "relu5"]).values():
@@ -200,10 +201,10 @@ def activation_maps(net: Network) -> Tensor:
 
 
 def cells(net: Network, name: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Of the N cells of relu5 that see nothing but photo: all activations, two peaks a channel, and what they see.
+    """The N cells of relu5 that see nothing beyond the photo: their activations, two peaks per channel, what they see.
 
-    They are `(N, C)`, `(N, C)` with zeros elsewhere, and `(N, 3, 49, 49)`: a cell of relu5 sees 49 pixels, the next
-    one begins 8 further on.
+    These are `(N, C)`, `(N, C)` with zeros outside the peaks, and `(N, 3, 49, 49)`: each cell of relu5 sees 49 pixels,
+    and the next cell's view begins 8 pixels further on.
     """
     image = images.resize(images.load(name), 160)
     maps = hooks.read(net, image, ["relu5"])["relu5"][0, :, 3:-3, 3:-3]
@@ -213,9 +214,9 @@ def cells(net: Network, name: str) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def maximal_patches(net: Network) -> Tensor:
-    """The nine patches, at most two of a photo, that excite a channel of relu5 most.
+    """The nine patches, at most two from each photo, that excite a channel of relu5 most.
 
-    The channel is, of those that answer to the cat's eye, the one whose nine patches look most alike to the network.
+    Of the channels that respond to the cat's eye, it is the one whose nine patches look most alike to the network.
     """
     found = [cells(net, name) for name in images.photos()]
     vectors, peaks, seen = (torch.cat(parts) for parts in zip(*found, strict=True))
@@ -228,7 +229,7 @@ def maximal_patches(net: Network) -> Tensor:
 
 
 def occlusion(net: Network) -> Tensor:
-    """A photo under the grey square that lowers the network's first answer most, and the map of all such losses."""
+    """A photo with the grey square that lowers the top class most, and the map of the drop for every position."""
     coffee, square, step = photo("coffee"), 24, 6
     covered = coffee.repeat((SIDE // step) ** 2, 1, 1, 1)
     for index, image in enumerate(covered):
@@ -242,7 +243,7 @@ def occlusion(net: Network) -> Tensor:
 
 
 def saliency(net: Network) -> Tensor:
-    """How much each pixel matters to the first answer, as the mean square over 16 noisy copies (SmoothGrad)."""
+    """How much each pixel matters to the top class: the mean square gradient over 16 noisy copies (SmoothGrad)."""
     coffee = photo("coffee", 2 * SIDE)
     copies = coffee + 0.15 * torch.randn(16, *coffee.shape[1:], generator=torch.Generator().manual_seed(0))
     slopes = gradient(first_answer(net, photo("coffee")), copies.clamp(0, 1)).square().amax(1)
@@ -250,7 +251,7 @@ def saliency(net: Network) -> Tensor:
 
 
 def guided_backprop(net: Network) -> Tensor:
-    """The gradient of the first answer, where every ReLU hands down only what is positive; grey is zero."""
+    """The gradient of the top class where every ReLU passes back only what is positive; grey is zero."""
     cat = photo("chelsea")
     with hooks.relu_rule(net, "guided"):
         slopes = gradient(first_answer(net, cat), cat)
@@ -261,7 +262,7 @@ def guided_backprop(net: Network) -> Tensor:
 
 
 def gradient_ascent(net: Network) -> Tensor:
-    """What excites the network's monarch butterfly neuron, starting from noise."""
+    """An image that excites the network's monarch butterfly neuron, starting from noise."""
     neuron = net.class_index("monarch")
 
     def score(image: Tensor) -> Tensor:
@@ -271,7 +272,7 @@ def gradient_ascent(net: Network) -> Tensor:
 
 
 def adversarial_example(net: Network) -> Tensor:
-    """A photo, and the change of at most 4 levels of 255 that takes its class away from it, 25 times as strong."""
+    """A photo, and the change of at most 4 grey levels of 255 that costs it its class, amplified 25 times."""
     rocket = photo("rocket")
     score, changed = first_answer(net, rocket), rocket
     for _ in range(8):
@@ -282,7 +283,7 @@ def adversarial_example(net: Network) -> Tensor:
 
 
 def inverted(net: Network, image: Tensor, layer: str) -> Tensor:
-    """What one layer holds of an image: from noise, a plain picture to which the layer answers in the same way."""
+    """What a layer remembers of an image: a plain picture, made from noise, that gives the same features there."""
     wanted = features(net, image, layer)
 
     def score(guess: Tensor) -> Tensor:
@@ -292,13 +293,13 @@ def inverted(net: Network, image: Tensor, layer: str) -> Tensor:
 
 
 def feature_inversion(net: Network) -> Tensor:
-    """A cat, recovered from what four layers, deeper and deeper, hold of it."""
+    """A cat, reconstructed from the features of four layers, each deeper than the one before."""
     cats = [inverted(net, photo("chelsea"), layer) for layer in ("relu2", "relu4", "relu6", "relu7")]
     return tiles(images.resize(torch.cat(cats), 47), columns=2, gap=2)
 
 
 def deepdream(net: Network) -> Tensor:
-    """A photo in which everything that relu6 sees has been made stronger."""
+    """A photo in which everything that relu6 sees has been amplified."""
     start = photo("china", 2 * SIDE)
 
     def score(image: Tensor) -> Tensor:
@@ -309,7 +310,7 @@ def deepdream(net: Network) -> Tensor:
 
 
 def texture(net: Network) -> Tensor:
-    """A sample of petals, and the same texture over four times its area, found by its Gram matrices from noise."""
+    """A sample of petals, and the same texture over four times the area, synthesised from noise by Gram matrices."""
     petals = photo("flower", 300)[:, :, 102:198, 102:198]
     away = style_distance(net, petals)
     made = ascend(lambda image: -away(image) - 0.1 * total_variation(image), noise(2 * SIDE), steps=100)
@@ -317,7 +318,7 @@ def texture(net: Network) -> Tensor:
 
 
 def swirls() -> Tensor:
-    """A picture to take a style from: brush strokes around five whirls, `(1, 3, 192, 192)`."""
+    """A picture whose style can be copied: brush strokes around five whirls, `(1, 3, 192, 192)`."""
     random = np.random.default_rng(0)
     colors = ["#0b1f5c", "#1d4fa3", "#3f87c9", "#8fc7e8", "#f2d16b", "#f0a830"]
     centers, spins = random.uniform(0, 384, (5, 2)), random.choice([-1, 1], (5, 1))
@@ -334,7 +335,7 @@ def swirls() -> Tensor:
 
 
 def stylized(net: Network, content: Tensor, style: Tensor) -> Tensor:
-    """The content, changed so that its Gram matrices come near those of the style while relu3 changes little."""
+    """The content, changed so that its Gram matrices come close to the style's while relu3 changes little."""
     away, wanted = style_distance(net, style), features(net, content, "relu3")
 
     def score(image: Tensor) -> Tensor:
@@ -350,9 +351,9 @@ def style_transfer(net: Network) -> Tensor:
 
 
 def fast_style_transfer(net: Network) -> Tensor:
-    """A photo, and its other half in the style of a flower.
+    """A photo, with one half in the style of a flower.
 
-    What a style network does in one pass is done here by optimisation, as no style network is bundled yet.
+    It is painted by optimisation, which shows what a style network does in one pass.
     """
     pavilion = images.resize(images.load("china")[:, :, :, 30:457], 2 * SIDE)
     picture = stylized(net, pavilion, images.center_crop(images.resize(images.load("flower"), 400), 2 * SIDE))
@@ -382,7 +383,7 @@ THUMBNAILS: dict[str, Callable[[Network], Tensor]] = {
 
 
 def as_png(picture: Tensor) -> bytes:
-    """The bytes of the file."""
+    """The picture as a PNG file."""
     exact, small = io.BytesIO(), io.BytesIO()
     images.to_pil(picture).save(exact, "png", optimize=True)
     images.to_pil(picture).quantize(128, kmeans=1).save(small, "png", optimize=True)
@@ -395,7 +396,7 @@ def main() -> None:
     slugs = parser.parse_args().slugs or list(THUMBNAILS)
     if unknown := [slug for slug in slugs if slug not in THUMBNAILS]:
         parser.error(f"no thumbnail is called {unknown[0]!r}; there are {', '.join(THUMBNAILS)}")
-    torch.set_num_threads(1)  # with more, sums are added up in another order, and the pictures drift apart
+    torch.set_num_threads(1)  # with more threads, sums are taken in another order and the pictures drift apart
     net = models.load("minivgg", device="cpu")
     FOLDER.mkdir(parents=True, exist_ok=True)
     for slug in slugs:

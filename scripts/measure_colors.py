@@ -1,10 +1,10 @@
-"""Measure how the colours of photos go together, and write data/colors.json.
+"""Measure how the colours of photos vary together, and write data/colors.json.
 
     python scripts/measure_colors.py
 
-The bundled photos, each shrunk to 64 pixels so that all count alike, give the covariance S of R, G and B over their
-pixels, and the matrix is its square root M, with M M^T = S: random numbers times M are colours as photos have them. It
-is divided by the length of its longest column, because only the proportions matter (Olah et al. 2017).
+The bundled photos are shrunk to 64 pixels, so that all of them count alike. The covariance of R, G and B over their
+pixels is S, and the matrix M is a square root of it, M M^T = S: random numbers times M are colours as they occur in
+photos. M is divided by the length of its longest column, because only the proportions matter (Olah et al. 2017).
 """
 
 import json
@@ -19,7 +19,7 @@ FILE = Path(__file__).resolve().parent.parent / "data" / "colors.json"
 
 
 def measure(names: list[str]) -> torch.Tensor:
-    """The matrix `(3, 3)` of the photos that go by these names."""
+    """The matrix `(3, 3)` measured on the photos of these names."""
     pixels = torch.cat([images.prepare(images.load(name), SIDE)[0].flatten(1) for name in names], 1)
     values, vectors = torch.linalg.eigh(torch.cov(pixels.double()))
     matrix = vectors * values.sqrt()

@@ -1,4 +1,4 @@
-"""Where the notebooks are, how their files are written, and whether their outputs belong to their code."""
+"""Where the notebooks are, how their files are written, and whether their outputs match their code."""
 
 import hashlib
 import json
@@ -10,16 +10,16 @@ from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
-SETUP_TAG = "setup"  # of the set-up cell, which scripts/update_links.py writes
+SETUP_TAG = "setup"  # marks the set-up cell, which scripts/update_links.py writes
 
 
 def find_notebooks(folder: Path = NOTEBOOKS) -> list[Path]:
-    """The notebooks in their order, then the solutions in theirs."""
+    """The notebooks in order, then the solutions in order."""
     return sorted(folder.glob("*.ipynb")) + sorted(folder.glob("solutions/*.ipynb"))
 
 
 def read(path: Path) -> NotebookNode:
-    """The notebook in format 4.5; a cell without an id gets one that depends on its place and text only."""
+    """The notebook in format 4.5; a cell without an id gets one that depends only on its position and its text."""
     raw = json.loads(path.read_text(encoding="utf-8"))
     for index, cell in enumerate(raw["cells"]):
         source = "".join(cell["source"])
@@ -29,13 +29,13 @@ def read(path: Path) -> NotebookNode:
 
 
 def dumps(notebook: NotebookNode) -> str:
-    """The text of a notebook file, the same for the same notebook."""
+    """The text of a notebook file; equal notebooks give equal text."""
     nbformat.validate(notebook)
     return nbformat.writes(notebook, version=4) + "\n"
 
 
 def write(path: Path, text: str) -> None:
-    """Replace a file in one step, so that an interrupted run leaves the old one."""
+    """Replace a file in one step, so that an interrupted run leaves the old one intact."""
     part = path.with_suffix(".part")
     try:
         part.write_text(text, encoding="utf-8")
@@ -45,16 +45,16 @@ def write(path: Path, text: str) -> None:
 
 
 def is_setup(cell: NotebookNode) -> bool:
-    """Whether it is the set-up cell."""
+    """Whether this is the set-up cell."""
     return SETUP_TAG in cell.metadata.get("tags", [])
 
 
 def code_sha256(notebook: NotebookNode) -> str:
-    """A hash of the code cells' sources, without the set-up cell: a fork changes its link, and no output with it."""
+    """A hash of the code cells' sources, without the set-up cell, because a fork changes only the link in that cell."""
     sources = [cell.source for cell in notebook.cells if cell.cell_type == "code" and not is_setup(cell)]
     return hashlib.sha256(json.dumps(sources).encode()).hexdigest()
 
 
 def is_stale(notebook: NotebookNode) -> bool:
-    """Whether the outputs were made by other code than the notebook holds, or by none."""
+    """Whether the outputs were made by other code than the notebook now holds, or there is no record of it."""
     return notebook.metadata.get("vizlib", {}).get("code_sha256") != code_sha256(notebook)

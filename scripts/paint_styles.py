@@ -1,4 +1,4 @@
-"""Paint the pictures in data/styles/: styles to take without asking anybody, each from one seed.
+"""Paint the pictures in data/styles/: styles that anybody may use, each made from one seed.
 
 python scripts/paint_styles.py [name ...]
 """
@@ -30,7 +30,7 @@ SEED = 2014
 
 
 def whirls(random: Random) -> Array:
-    """Oil strokes that circle around glowing stars in a night of blues."""
+    """Oil strokes that circle glowing stars in a night of blues."""
     y, x = grid()
     down, across = np.full((SIDE, SIDE), 0.1), np.full((SIDE, SIDE), 1.0)
     glow = np.full((SIDE, SIDE), -0.2)
@@ -56,7 +56,7 @@ def meadow(random: Random) -> Array:
     """Short dabs, coarse to fine: poppies under a summer sky."""
     scene, ground = _meadow_scene(random)
     down, across = np.gradient(gaussian_filter(scene.mean(2), 5))
-    along = np.arctan2(across, -down)  # a stroke runs along an edge, not over it
+    along = np.arctan2(across, -down)  # strokes run along edges, not across them
     along = np.where(np.hypot(down, across) < 0.004, np.where(ground, -1.25, 0.15), along)
     flow = along + 0.35 * noise(random, 18)
     canvas, relief = np.full((SIDE, SIDE, 3), 0.55), np.zeros((SIDE, SIDE))
@@ -67,7 +67,7 @@ def meadow(random: Random) -> Array:
 
 
 def _meadow_scene(random: Random) -> tuple[Array, Array]:
-    """What is painted, before there is a brush: its colours, and where the ground is."""
+    """The scene to be painted, before any brush touches it: its colours, and where the ground is."""
     y, x = grid()
     height = y / SIDE
     scene = blend(palette("4f86c6 86b5df c9def0 f6ead2"), np.clip(height / 0.42, 0, 1))
@@ -117,7 +117,7 @@ def mosaic(random: Random) -> Array:
 
 
 def _square_cells(centers: Array, angle: Array) -> tuple[Array, Array]:
-    """Which centre is nearest to each pixel, in squares turned by the angle at the centre, and where cells meet."""
+    """The nearest centre to each pixel, by squares turned by the angle at the centre, and where the cells meet."""
     best, label = np.full((SIDE, SIDE), np.inf), np.zeros((SIDE, SIDE), int)
     for index, (row, column) in enumerate(centers):
         window, dy, dx = around(row, column, 22)
@@ -157,7 +157,7 @@ def glass(random: Random) -> Array:
 
 
 def ink_waves(random: Random) -> Array:
-    """Overlapping waves of indigo ink on rice paper, drawn by a hand that is not quite steady."""
+    """Overlapping waves of indigo ink on rice paper, drawn by a slightly unsteady hand."""
     y, x = grid()
     y, x = y + 5 * noise(random, 30) + 0.7 * noise(random, 3), x + 5 * noise(random, 30) + 0.7 * noise(random, 3)
     paper = palette("f3e7cf")[0] * (1 + 0.025 * noise(random, 1.5) + 0.03 * noise(random, 40))[..., None]
@@ -182,7 +182,7 @@ def ink_waves(random: Random) -> Array:
 
 
 def dots(random: Random) -> Array:
-    """Points of pure colour that mix in the eye: a sunset over water."""
+    """Dots of pure colour that mix in the eye: a sunset over water."""
     y, x = grid()
     height = y / SIDE
     sky = blend(palette("27408b 6a5acd d96aa7 ff8c42 ffd23f"), np.clip(height / 0.55, 0, 1))
@@ -210,7 +210,7 @@ def dots(random: Random) -> Array:
 
 
 def weave(random: Random) -> Array:
-    """A woven carpet: thick threads over and under each other, zigzags and diamonds in madder, indigo and ochre."""
+    """A woven carpet: thick threads over and under one another, zigzags and diamonds in madder, indigo and ochre."""
     y, x = grid()
     y, x = y + 1.6 * noise(random, 22), x + 1.6 * noise(random, 22)
     pitch = 8.0
@@ -234,9 +234,10 @@ def weave(random: Random) -> Array:
 def marble(random: Random) -> Array:
     """Marbled paper: drops of ink push each other aside on water, and combs draw them out.
 
-    Worked backwards: where was the ink of this pixel before the last comb, before the one before, before the last drop?
+    The painting is worked out backwards: for each pixel, where was its ink before the last comb, the comb before that,
+    and the last drop?
     """
-    y, x = np.mgrid[:SIDE:0.5, :SIDE:0.5]  # four for each pixel: the threads of ink are fine
+    y, x = np.mgrid[:SIDE:0.5, :SIDE:0.5]  # four samples for each pixel, because the threads of ink are fine
     y, x = y + 2 * sample(noise(random, 12), y, x), x + 2 * sample(noise(random, 12), y, x)
     x = x + 14 * np.sin(y / 37 + 1) + 5 * sample(noise(random, 30), y, x)
     y = y + 44 * 0.87 ** np.abs((x + 22) % 44 - 22) - 44 * 0.87 ** np.abs(x % 44 - 22)
@@ -257,7 +258,7 @@ def marble(random: Random) -> Array:
 
 
 def woodcut(random: Random) -> Array:
-    """A cut in wood, printed in three colours: line integral convolution of noise along a flow."""
+    """A woodcut printed in three colours: line integral convolution of noise along a flow."""
     y, x = grid()
     flow = np.pi / 2 + 1.2 * noise(random, 55) + 0.3 * noise(random, 20)
     grain = noise(random, 1.9)
@@ -292,7 +293,7 @@ STYLES: dict[str, Callable[[Random], Array]] = {
 
 
 def paint(name: str) -> Image.Image:
-    """The picture of that name, 512x512, the same at every call."""
+    """The picture of this name, 512x512, the same at every call."""
     canvas = STYLES[name](np.random.default_rng(SEED))
     return Image.fromarray((255 * canvas).round().astype(np.uint8))
 

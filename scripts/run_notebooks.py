@@ -12,12 +12,14 @@ import argparse
 import os
 import sys
 import tempfile
-import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from memory_meter import MemoryMeter
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
@@ -27,6 +29,14 @@ LARGEST_FILE = 2_500_000  # bytes: what a browser and a code host still show at 
 CELL_TIMEOUT = 300  # seconds
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+KERNEL = {  # how a NotebookClient runs one of our notebooks
+    "kernel_name": "python3",
+    "extra_arguments": ["--IPKernelApp.log_level=ERROR"],  # its warnings are about the connection, not the notebook
+    "timeout": CELL_TIMEOUT,
+    "coalesce_streams": True,
+    "record_timing": False,
+    "store_widget_state": False,
+}
 LANGUAGE_INFO = {
     "file_extension": ".py",
     "mimetype": "text/x-python",
@@ -62,41 +72,19 @@ class TimedClient(NotebookClient):
         return super().process_message(msg, cell, cell_index)
 
 
-class MemoryMeter(threading.Thread):
-    """Samples the memory of this process's children, and theirs, until `stop`. `peak` is in MB."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.peak = 0.0
-        self._stopped = threading.Event()
-
-    def run(self) -> None:
-        while not self._stopped.wait(0.1):
-            self.peak = max(self.peak, sum(map(resident, psutil.Process().children(recursive=True))) / 1e6)
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self.join()
-
-
-def resident(process: psutil.Process) -> int:
-    """Bytes of memory that a process holds; 0 when it has just ended."""
-    try:
-        return process.memory_info().rss
-    except psutil.Error:
-        return 0
-
-
 def has_picture(data: dict) -> bool:
     """Whether an output's data, by media type, holds an image."""
     return any(kind.startswith("image/") for kind in data) or "<img" in data.get("text/html", "")
 
 
-def kernel_environment(ipython_folder: str) -> dict[str, str]:
-    """Headless, on the CPU, and without the settings of the person who runs it."""
+@contextmanager
+def running_kernel(client: NotebookClient) -> Iterator[None]:
+    """A kernel for the client that is headless, on the CPU, and without the settings of the person who runs it."""
     kept = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
     wanted = {"VIZLIB_LIVE": "0", "CUDA_VISIBLE_DEVICES": "", "OMP_WAIT_POLICY": "PASSIVE"}
-    return kept | wanted | {"IPYTHONDIR": ipython_folder}
+    with tempfile.TemporaryDirectory() as ipython_folder:
+        with client.setup_kernel(env=kept | wanted | {"IPYTHONDIR": ipython_folder}):
+            yield
 
 
 def without_widget_views(outputs: list[NotebookNode]) -> list[NotebookNode]:
@@ -132,27 +120,16 @@ def run(path: Path) -> Measurements:
         NotebookError: A cell failed, took over 300 s or ended the kernel, or the file would be 2.5 MB or more.
             The file is left as it was.
     """
-    notebook, meter = read(path), MemoryMeter()
-    client = TimedClient(
-        notebook,
-        kernel_name="python3",
-        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # its warnings are about the connection, not the notebook
-        timeout=CELL_TIMEOUT,
-        resources={"metadata": {"path": str(path.parent)}},
-        coalesce_streams=True,
-        record_timing=False,
-        store_widget_state=False,
-    )
-    meter.start()
+    notebook = read(path)
+    client = TimedClient(notebook, resources={"metadata": {"path": str(path.parent)}}, **KERNEL)
     start = time.perf_counter()
     try:
-        with tempfile.TemporaryDirectory() as ipython_folder:
-            client.execute(env=kernel_environment(ipython_folder))
+        with running_kernel(client), MemoryMeter(psutil.Process(client.km.provisioner.pid)) as meter:
+            client.execute(cleanup_kc=False)
+            peak = meter.read()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise NotebookError(str(error)) from error
-    finally:
-        seconds = time.perf_counter() - start
-        meter.stop()
+    seconds = time.perf_counter() - start
     text = dumps(tidy(notebook))
     size = len(text.encode())
     if size >= LARGEST_FILE:
@@ -160,7 +137,7 @@ def run(path: Path) -> Measurements:
         raise NotebookError(f"the file would have {size / 1e6:.2f} MB and {limit}")
     write(path, text)
     first_picture = client.first_picture and client.first_picture - start
-    return Measurements(seconds, first_picture, meter.peak, size / 1e6)
+    return Measurements(seconds, first_picture, peak, size / 1e6)
 
 
 def choose(names: list[str], folder: Path = NOTEBOOKS) -> list[Path]:

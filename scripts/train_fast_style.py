@@ -4,10 +4,10 @@
         --photos path/to/photos --squeezenet path/to/squeezenet1_0-imagenet.safetensors
     python scripts/train_fast_style.py --name many_styles --styles whirls,mosaic,glass,path/to/wave.jpg --photos … …
 
---styles are names of bundled style images, or paths of image files. --photos is any folder of photos; nothing else is
-needed, as no picture serves as the right answer. Content and style are judged by the bundled network and, where
---squeezenet has its weights, by an ImageNet SqueezeNet as well. A checkpoint is kept in --run every few steps, and the
-same command goes on from it as if it had never been stopped.
+--styles takes names of bundled style images or paths of image files. --photos is any folder of photos; nothing else is
+needed, because no picture serves as the right answer. The bundled network judges content and style, and so does an
+ImageNet SqueezeNet if --squeezenet has its weights. Checkpoints are kept in the folder --run; the same command resumes
+from the latest one as if it had never been stopped.
 """
 
 import argparse
@@ -35,11 +35,11 @@ LAYERS = {
 LOOK_AT = ("chelsea", "coffee", "china")  # photos that the contact sheet shows
 
 
-# --- what it learns from --------------------------------------------------------------------------------------------
+# --- what the net learns from ---------------------------------------------------------------------------------------
 
 
 class Photos(Sequence):
-    """Every photo of a folder as uint8 `(1, 3, H, W)`, its shorter side brought to so many pixels; read when needed."""
+    """All photos of a folder as uint8 `(1, 3, H, W)`, resized to this shorter side; each is read when it is needed."""
 
     def __init__(self, folder: Path, shorter: int):
         files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
@@ -58,19 +58,19 @@ class Photos(Sequence):
 
 
 def style_names(given: str) -> dict[str, str | Path]:
-    """'wave,pictures/dots.jpg' as names of styles and what to load."""
+    """The names of styles such as 'wave,pictures/dots.jpg', and what to load for each."""
     named = {Path(style).stem: style if style in images.styles() else Path(style) for style in given.split(",")}
     if len(named) < len(given.split(",")):
-        raise SystemExit(f"--styles {given}: two styles have one name")
+        raise SystemExit(f"--styles {given}: two styles have one name, expected different ones: rename a file")
     return named
 
 
 def judges(args: argparse.Namespace, styles: list[Tensor]) -> list[Judge]:
-    """The networks that say how good a picture is."""
+    """The networks that judge how good a picture is."""
     weights = {"minivgg": "trained"} | ({"squeezenet1_0": args.squeezenet} if args.squeezenet else {})
     chosen = {name: source for name, source in weights.items() if name in args.judges.split(",")}
     if not chosen:
-        raise SystemExit(f"--judges {args.judges}: none of them is there (--squeezenet takes weights of the second)")
+        raise SystemExit(f"--judges {args.judges}: none of them is there; squeezenet1_0 needs --squeezenet")
     return [judge(models.load(name, "cpu", source), styles, *LAYERS[name]) for name, source in chosen.items()]
 
 
@@ -78,25 +78,25 @@ def judges(args: argparse.Namespace, styles: list[Tensor]) -> list[Judge]:
 
 
 def stage(step: int, steps: int, side: int) -> int:
-    """The side of the crops: half of `side` for most of the time, which is far quicker, then all of it."""
+    """The side of the crops: half of `side` for three quarters of the steps, which is far quicker, then `side`."""
     return side // 2 if step <= 0.75 * steps else side
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
-    """Linear up over the first twentieth, then a cosine down to a fiftieth."""
+    """A linear rise over the first twentieth of the steps, then a cosine fall to a fiftieth of `peak`."""
     t = step / steps
     return peak * min(1.0, t / 0.05) * (0.02 + 0.49 * (1 + math.cos(math.pi * t)))
 
 
 def draw_for(args: argparse.Namespace, photos: Sequence[Tensor], styles: int) -> Draw:
-    """The batches of the two stages: half as many crops where they are four times as large."""
+    """The batches of both stages: large crops come half as many at a time, because each has four times the pixels."""
     small = crops(photos, styles, args.batch, args.size // 2, args.seed)
     large = crops(photos, styles, max(1, args.batch // 2), args.size, args.seed)
     return lambda step: (small if stage(step, args.steps, args.size) < args.size else large)(step)
 
 
 def training(args: argparse.Namespace) -> Iterator[tuple[StyleNet, list[dict]]]:
-    """The network and the curve, a row for each `--every` steps, each time a checkpoint has been written."""
+    """The network and its curve, one row per `--every` steps, yielded whenever a checkpoint has been written."""
     torch.manual_seed(args.seed)
     sources = style_names(args.styles)
     styles = [images.resize(images.load(source), args.style_size) for source in sources.values()]
@@ -110,9 +110,9 @@ def training(args: argparse.Namespace) -> Iterator[tuple[StyleNet, list[dict]]]:
         for name, part in parts.items():
             part.load_state_dict(state[name])
         done, curve = state["done"], state["curve"]
-        print(f"going on after step {done}", flush=True)
+        print(f"resuming after step {done}", flush=True)
     if done >= args.steps:
-        yield net, curve  # nothing is left to do but to write it out
+        yield net, curve  # the training is complete: only the results are left to write
 
     knobs = TrainingKnobs(args.steps, args.content_weight, args.style_weight, args.tv, bf16=not args.fp32)
     knobs.learning_rate = learning_rate(done + 1, args.steps, args.lr)
@@ -133,11 +133,11 @@ def training(args: argparse.Namespace) -> Iterator[tuple[StyleNet, list[dict]]]:
         yield net, curve
 
 
-# --- what comes of it -----------------------------------------------------------------------------------------------
+# --- the results ----------------------------------------------------------------------------------------------------
 
 
 def sheet(net: StyleNet, path: Path) -> None:
-    """Three photos in every style, to look at."""
+    """Save three photos in every style, to look at."""
     photos = [images.prepare(images.load(name), 256) for name in LOOK_AT]
     net.eval()
     rows = [stylize(net, photo, style) for style in net.styles for photo in photos]
@@ -145,14 +145,14 @@ def sheet(net: StyleNet, path: Path) -> None:
 
 
 def export(net: StyleNet, path: Path, facts: dict) -> None:
-    """Write fp16 weights, with what `fast_style.load` needs as JSON in the file's metadata."""
+    """Write the weights in fp16, and what `fast_style.load` needs as JSON in the file's metadata."""
     tensors = {key: value.half().contiguous() for key, value in net.state_dict().items() if value.is_floating_point()}
     save_file(tensors, path, {key: json.dumps(value) for key, value in {"config": net.config, **facts}.items()})
 
 
 @torch.no_grad()
 def scores(net: StyleNet, args: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """Content and style loss by style of the net as it ships, and the photos' own, means over the bundled photos."""
+    """Content and style loss per style, of the exported net and of the photos themselves, averaged over photos."""
     photos = torch.cat([images.prepare(images.load(name), args.size) for name in images.photos()[:7]])
     found = {}
     for name, source in style_names(args.styles).items():
@@ -184,28 +184,29 @@ def run(args: argparse.Namespace) -> None:
 
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options of the command line, or those given as a list."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--name", required=True, help="of the net: one_style, many_styles, …")
-    parser.add_argument("--styles", required=True, help="names of bundled styles or image files, with commas between")
+    parser.add_argument("--name", required=True, help="name of the net: one_style, many_styles, …")
+    parser.add_argument("--styles", required=True, help="names of bundled styles or image files, separated by commas")
     parser.add_argument("--photos", type=Path, required=True, help="a folder of photos to learn from")
-    parser.add_argument("--squeezenet", type=Path, help="weights of an ImageNet SqueezeNet 1.0, a second judge")
-    parser.add_argument("--judges", default="minivgg,squeezenet1_0", help="whom to ask, of those that are there")
-    parser.add_argument("--run", type=Path, help="where the checkpoint is kept (default: runs/<name>)")
-    parser.add_argument("--out", type=Path, default=DATA, help="folder of the two files that it writes")
+    parser.add_argument("--squeezenet", type=Path, help="weights of an ImageNet SqueezeNet 1.0, as a second judge")
+    parser.add_argument("--judges", default="minivgg,squeezenet1_0", help="which judges to use, if available")
+    parser.add_argument("--run", type=Path, help="folder for the checkpoint (default: runs/<name>)")
+    parser.add_argument("--out", type=Path, default=DATA, help="folder for the network, its report and its curve")
     parser.add_argument("--steps", type=int, default=2400)
     parser.add_argument("--every", type=int, default=50, help="steps between checkpoints")
     parser.add_argument("--size", type=int, default=192, help="shorter side of the photos, in pixels")
-    parser.add_argument("--style-size", type=int, default=384, help="of the style images: larger for broader strokes")
-    parser.add_argument("--batch", type=int, default=4, help="crops in a step, while they are small")
+    parser.add_argument("--style-size", type=int, default=384, help="of the style images; larger for broader strokes")
+    parser.add_argument("--batch", type=int, default=4, help="crops per step while they are small")
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--blocks", type=int, default=5)
-    parser.add_argument("--batch-norm", action="store_true", help="batch norm in place of instance norm")
+    parser.add_argument("--batch-norm", action="store_true", help="use batch norm instead of instance norm")
     parser.add_argument("--content-weight", type=float, default=1.0)
     parser.add_argument("--style-weight", type=float, default=2.0)
     parser.add_argument("--tv", type=float, default=3.0)
     parser.add_argument("--lr", type=float, default=3e-3, help="peak learning rate")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--fp32", action="store_true", help="no bf16 (for processors without units for it)")
+    parser.add_argument("--fp32", action="store_true", help="do not use bf16 (for processors without support for it)")
     return parser.parse_args(given)
 
 

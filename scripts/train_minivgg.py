@@ -4,8 +4,8 @@
     python scripts/train_minivgg.py --arch miniresnet --data … --photos …
 
 --data is Tiny ImageNet in its official layout, --photos a folder of <wnid>_<label>.JPEG files. A checkpoint is kept in
---run after every epoch, and the same command goes on from it. `--evaluate` skips the training and scores the network
-that is already in data/.
+the folder --run after every epoch, and the same command resumes from it. `--evaluate` skips the training and scores the
+network that is already in data/.
 """
 
 import argparse
@@ -61,7 +61,8 @@ def load_split(data: Path, split: str, wnids: list[str]) -> tuple[Tensor, Tensor
 def augment(images: Tensor, side: int, smallest_area: float, generator: torch.Generator) -> Tensor:
     """A random resized crop, mirrored half of the time, with brightness, contrast and saturation changed by up to 30%.
 
-    Takes uint8 `(N, 3, 64, 64)` and gives normalised float32 `(N, 3, side, side)`. One `grid_sample` does the geometry.
+    Takes uint8 `(N, 3, 64, 64)` and returns normalised float32 `(N, 3, side, side)`. A single `grid_sample` does the
+    geometry.
     """
     n, device = len(images), images.device
 
@@ -85,6 +86,7 @@ def augment(images: Tensor, side: int, smallest_area: float, generator: torch.Ge
 
 
 def normalize(images: Tensor) -> Tensor:
+    """Images in [0, 1], normalised with the mean and deviation of the training images, channels last."""
     mean, std = (torch.tensor(v, device=images.device)[:, None, None] for v in (MEAN, STD))
     return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
 
@@ -93,33 +95,34 @@ def normalize(images: Tensor) -> Tensor:
 
 
 def stage(epoch: int, epochs: int) -> tuple[int, float]:
-    """Image side and smallest crop area: small images first, then whole ones, nearly uncropped in the last tenth."""
+    """Image side and smallest crop area: small images first, then full size, barely cropped in the last tenth."""
     if epoch < 0.58 * epochs:
         return 48, 0.3
     return (64, 0.3) if epoch < 0.9 * epochs else (64, 0.7)
 
 
 def one_cycle(step: int, steps: int, peak: float) -> float:
-    """Learning rate: linear up over the first fifth, then a cosine down to nearly nothing (Smith 2018)."""
+    """Learning rate: a linear rise over the first fifth, then a cosine fall to nearly nothing (Smith 2018)."""
     t = step / steps
     return peak * (t / 0.2 if t < 0.2 else 0.5 * (1 + math.cos(math.pi * (t - 0.2) / 0.8)) + 1e-3)
 
 
 @torch.inference_mode()
 def accuracy(model: nn.Module, images: Tensor, labels: Tensor, device: str) -> tuple[float, float]:
-    """Top-1 and top-5 of a bare model on uint8 images."""
+    """Top-1 and top-5 accuracy of a bare model on uint8 images."""
     model.eval()
     logits = torch.cat([model(normalize(b.to(device).float() / 255)).float().cpu() for b in images.split(100)])
     return top_k(logits, labels)
 
 
 def top_k(logits: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Top-1 and top-5 accuracy of logits `(N, K)` against labels `(N,)`."""
     hits = logits.topk(5).indices == labels[:, None]
     return hits[:, 0].float().mean().item(), hits.any(1).float().mean().item()
 
 
 def optimizer_for(model: nn.Module, args: argparse.Namespace) -> torch.optim.SGD:
-    """SGD with Nesterov momentum; its first group is conv1's filters, its last (norms, biases) has no weight decay."""
+    """SGD with Nesterov momentum in three groups: conv1's filters, other weights, the rest without decay."""
     first_filters, *others = (p for p in model.parameters() if p.ndim > 1)
     groups = [{"params": [first_filters]}, {"params": others}]
     groups += [{"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0}]
@@ -134,12 +137,12 @@ def train_epoch(
     split: tuple[Tensor, Tensor],
     args: argparse.Namespace,
 ) -> dict[str, float]:
-    """One pass over the training images, random by seed and epoch alone, so that a resumed run repeats it."""
+    """One pass over the training images; it depends on seed and epoch alone, so a resumed run repeats it exactly."""
     (images, labels), device = split, next(model.parameters()).device
     generator = torch.Generator().manual_seed(args.seed * 1000 + epoch)
     order = torch.randperm(len(images), generator=generator)
     side, smallest_area = stage(epoch, args.epochs)
-    if epoch >= 0.35 * args.epochs:  # conv1 is there to be looked at: let the noise of its initial weights decay
+    if epoch >= 0.35 * args.epochs:  # conv1 will be looked at, so the noise of its initial weights should decay
         optimizer.param_groups[0]["weight_decay"] = 6 * args.weight_decay
     steps, losses, hits = len(images) // args.batch, 0.0, 0
     model.train()
@@ -160,7 +163,7 @@ def train_epoch(
 
 
 def train(args: argparse.Namespace) -> tuple[nn.Module, list[dict]]:
-    """The averaged network with batch norm folded in, and the curve, a row for each epoch."""
+    """The averaged network with batch norm folded in, and its curve, one row per epoch."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(args.seed)
     wnids, names = class_names(args.data)
@@ -177,7 +180,7 @@ def train(args: argparse.Namespace) -> tuple[nn.Module, list[dict]]:
         for name, part in parts.items():
             part.load_state_dict(state[name])
         first, curve = state["epoch"], state["curve"]
-        print(f"going on after epoch {first}", flush=True)
+        print(f"resuming after epoch {first}", flush=True)
 
     for epoch in range(first, args.epochs):
         start = time.time()
@@ -196,7 +199,7 @@ def train(args: argparse.Namespace) -> tuple[nn.Module, list[dict]]:
 
 
 def export(arch: str, model: nn.Module, names: list[str], input_size: int) -> None:
-    """Write data/<arch>.safetensors: fp16 weights, and what `models.load` needs as JSON in the file's metadata."""
+    """Write data/<arch>.safetensors: the weights in fp16, and what `models.load` needs as JSON in its metadata."""
     facts = {"classes": names, "mean": MEAN, "std": STD, "input_size": input_size, "min_size": 64}
     tensors = {key: value.half().contiguous() for key, value in model.state_dict().items()}
     save_file(tensors, DATA / f"{arch}.safetensors", {key: json.dumps(value) for key, value in facts.items()})
@@ -204,13 +207,13 @@ def export(arch: str, model: nn.Module, names: list[str], input_size: int) -> No
 
 @torch.inference_mode()
 def score(net: Network, batches: Iterable[Tensor], labels: Tensor) -> dict[str, float]:
-    """Top-1 and top-5 of the shipped network on batches of images in [0, 1]."""
+    """Top-1 and top-5 accuracy of the exported network on batches of images in [0, 1]."""
     top1, top5 = top_k(torch.cat([net(batch.to(net.device)).cpu() for batch in batches]), labels)
     return {"top1": round(top1, 4), "top5": round(top5, 4)}
 
 
 def evaluate(args: argparse.Namespace) -> dict:
-    """Score data/<arch>.safetensors, as it ships, on the validation images and on photos at several sizes."""
+    """Score data/<arch>.safetensors as it ships: on the validation images, and on photos at several sizes."""
     wnids, names = class_names(args.data)
     net = models.load(args.arch)
     val_images, val_labels = load_split(args.data, "val", wnids)
@@ -245,8 +248,8 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=0.15, help="peak learning rate")
     parser.add_argument("--weight-decay", type=float, default=5e-4)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--fp32", action="store_true", help="no bf16 autocast (for processors without bf16 units)")
-    parser.add_argument("--evaluate", action="store_true", help="only score the network that is in data/")
+    parser.add_argument("--fp32", action="store_true", help="do not use bf16 (for processors without support for it)")
+    parser.add_argument("--evaluate", action="store_true", help="do not train; score the network that is in data/")
     args = parser.parse_args()
     args.run = args.run or Path("runs") / args.arch
     _, names = class_names(args.data)

@@ -5,14 +5,18 @@
     python scripts/update_links.py --repository me/my-fork --branch spring
 
 The last one is for a fork: it changes pyproject.toml first. Missing badges and set-up cells are added.
+Notebooks carry the pictures of their badges, drawn by scripts/make_badges.py, so that they show on a page that is read
+offline.
 """
 
 import argparse
+import base64
 import copy
 import re
 import sys
 import tomllib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,6 +27,7 @@ from notebook_files import ROOT, SETUP_TAG, dumps, find_notebooks, is_setup, rea
 TEXTS = ("README.md", "CONTRIBUTING.md")
 NOTEBOOKS_URL = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)/tree/(.+)/notebooks")
 BADGES = re.compile(r"\[!\[Open in Colab\].*")
+PICTURES = ("colab.png", "binder.png")  # in docs/badges/
 SETUP = """\
 # On Colab, this installs vizlib and leaves Colab's own torch and ipywidgets as they are.
 import sys
@@ -60,8 +65,8 @@ class Repository:
     def badges(self, path: str) -> str:
         """Markdown of the two badges of the notebook at this path in the repository."""
         return (
-            f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({self.colab}{path})\n"
-            f"[![Launch on Binder](https://mybinder.org/badge_logo.svg)]({self.binder}?labpath={quote(path, safe='')})"
+            f"[![Open in Colab](attachment:colab.png)]({self.colab}{path})\n"
+            f"[![Launch on Binder](attachment:binder.png)]({self.binder}?labpath={quote(path, safe='')})"
         )
 
 
@@ -95,6 +100,13 @@ def relinked(text: str, repository: Repository) -> str:
     return text
 
 
+@cache
+def attachments() -> dict[str, dict[str, str]]:
+    """The badges as a Markdown cell holds them: for each name its media type and its bytes in base64."""
+    folder = ROOT / "docs" / "badges"
+    return {name: {"image/png": base64.b64encode((folder / name).read_bytes()).decode()} for name in PICTURES}
+
+
 def updated(notebook: NotebookNode, path: str, repository: Repository) -> NotebookNode:
     """A copy with its badges in cell 0, after title and sentence, and its set-up in cell 1; what is missing is added.
 
@@ -107,6 +119,7 @@ def updated(notebook: NotebookNode, path: str, repository: Repository) -> Notebo
     head = notebook.cells[0]
     blocks = [block for block in head.source.split("\n\n") if not BADGES.match(block)]
     head.source = "\n\n".join([*blocks[:2], repository.badges(path), *blocks[2:]])
+    head.attachments = NotebookNode(head.get("attachments", {}) | copy.deepcopy(attachments()))
     if len(notebook.cells) < 2 or not is_setup(notebook.cells[1]):
         notebook.cells.insert(1, new_code_cell(id="setup", metadata={"tags": [SETUP_TAG]}))
     notebook.cells[1].source = repository.setup

@@ -12,10 +12,10 @@ ROW = re.compile(r"^\| `([^`]+)` \|[^|]*\|[^|]*\|(.*)\|$", re.MULTILINE)
 
 
 def refreshed(text: str, folder: Path) -> str:
-    """The text of SOURCES.md with every row's size and sum taken from the file in `folder` that it names.
+    """The text of SOURCES.md with each row's size and sum taken from the file in `folder` that it names.
 
     Raises:
-        SystemExit: A file without a row, or a row without a file.
+        SystemExit: A file has no row, or a row has no file.
     """
     rows = {name for name, _ in ROW.findall(text)}
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {"SOURCES.md"}

@@ -1,6 +1,7 @@
 """Shapes of maps, zeros, and who answers to a region."""
 
 import gc
+import re
 import weakref
 
 import pytest
@@ -64,16 +65,16 @@ def test_a_region_holds_every_cell_that_it_touches(region, cells):
     "region", [(0.5, 0.5, 0, 1), (0.6, 0.4, 0, 1), (-0.1, 0.5, 0, 1), (0, 0.5, 0, 1.2), "all", (0, 1), None]
 )
 def test_bad_regions(region):
-    with pytest.raises(ValueError, match=r"region: expected \(top, bottom, left, right\)"):
+    with pytest.raises(ValueError, match=rf"region.*top, bottom, left, right.*{re.escape(str(region))}"):
         activations.region_mask(region, 4, 4)
 
 
 def test_activations_of_several_images_or_none():
     for shape in [(2, 3, 4, 4), (3, 4)]:
-        with pytest.raises(ValueError, match=r"activations: expected \(C, h, w\) of one image, got shape"):
+        with pytest.raises(ValueError, match=rf"\(C, h, w\).*{re.escape(str(shape))}"):
             activations.strongest_in_region(torch.rand(shape), (0, 1, 0, 1))
 
 
 def test_no_channels_asked_for():
-    with pytest.raises(ValueError, match="k = 0: expected at least 1 channel"):
+    with pytest.raises(ValueError, match=r"\bk\b.*\b0\b.*\b1\b"):
         activations.strongest_in_region(torch.rand(1, 4, 5, 5), (0, 1, 0, 1), k=0)

@@ -10,7 +10,7 @@ from torch import nn
 from vizlib import models
 from vizlib.hooks import read
 from vizlib.models import Network
-from vizlib.optimize import Diverged, objectives
+from vizlib.optimize import Diverged, last, objectives, regularizers
 from vizlib.synthesis import ascent
 from vizlib.synthesis.ascent import AscentKnobs, ascend, blank
 
@@ -21,7 +21,7 @@ def net() -> Network:
 
 
 def test_the_score_rises_and_the_network_agrees(net):
-    steps = list(ascend(net, objectives.channel("fc8", 1), blank(net), AscentKnobs(steps=12, learning_rate=0.02)))
+    steps = list(ascend(net, blank(net), objectives.channel("fc8", 1), AscentKnobs(steps=12, learning_rate=0.02)))
     scores = [-step.losses["activation"] for step in steps]
     assert scores[-1] > scores[0] + 10 and net.predict(steps[-1].image, 1)[0][0].index == 1
     assert steps[-1].image.shape == (1, 3, 64, 64) and 0 <= steps[-1].image.min() <= steps[-1].image.max() <= 1
@@ -29,11 +29,10 @@ def test_the_score_rises_and_the_network_agrees(net):
 
 def test_several_channels_at_once_are_each_on_its_own(net):
     chosen = torch.tensor([3, 8])
-    *_, both = ascend(net, objectives.channel("relu4", chosen), blank(net, 2, contrast=0.05), AscentKnobs(steps=6))
+    picture, objective = blank(net, 2, contrast=0.05), objectives.channel("relu4", chosen)
+    both = last(ascend(net, picture, objective, AscentKnobs(steps=6)))
     start = blank(net, 2, contrast=0.05).image().detach()
-    gain = objectives.channel("relu4", chosen).score
-
-    before, after = (gain(read(net, image, ["relu4"])) for image in (start, both.image))
+    before, after = (objective.score(read(net, image, ["relu4"])) for image in (start, both.image))
     assert (after > before).all()
 
 
@@ -41,21 +40,21 @@ def test_several_channels_at_once_are_each_on_its_own(net):
 def test_every_preset_reaches_its_class(net, preset):
     knobs = replace(ascent.PRESETS[preset], steps=25)
     picture = blank(net, fourier="Fourier" in preset)
-    *_, last = ascend(net, objectives.channel("fc8", 20), picture, knobs)
-    assert net(last.image).softmax(1)[0, 20] > 0.9
+    step = last(ascend(net, picture, objectives.channel("fc8", 20), knobs))
+    assert net(step.image).softmax(1)[0, 20] > 0.9
 
 
 def test_the_same_seed_gives_the_same_image_twice(net):
     def run(seed: int) -> torch.Tensor:
         knobs = AscentKnobs(steps=4, jitter=4, scale=0.1, rotate=5)
-        return list(ascend(net, objectives.channel("fc8", 1), blank(net, fourier=True), knobs, seed))[-1].image
+        return last(ascend(net, blank(net, fourier=True), objectives.channel("fc8", 1), knobs, seed)).image
 
     assert torch.equal(run(0), run(0)) and not torch.equal(run(0), run(1))
 
 
 def test_knobs_turned_while_it_runs_act_on_the_next_step(net):
     knobs = AscentKnobs(steps=6)
-    run = ascend(net, objectives.channel("fc8", 1), blank(net), knobs)
+    run = ascend(net, blank(net), objectives.channel("fc8", 1), knobs)
     assert set(next(run).losses) == {"activation"}
     knobs.l2 = 10
     knobs.total_variation = 1
@@ -69,14 +68,14 @@ def test_knobs_turned_while_it_runs_act_on_the_next_step(net):
 def test_blur_keeps_the_mean_and_removes_the_highest_frequency():
     board = (torch.arange(16)[:, None] + torch.arange(16)).remainder(2).float() * 2 - 1
     value = board.repeat(1, 3, 1, 1)
-    assert ascent.blur(value, 1.0)[..., 4:-4, 4:-4].abs().max() < 0.01
+    assert regularizers.blur(value, 1.0)[..., 4:-4, 4:-4].abs().max() < 0.01
     flat = torch.full((1, 3, 16, 16), 0.3)
-    assert torch.allclose(ascent.blur(flat, 1.0), flat, atol=1e-5)
+    assert torch.allclose(regularizers.blur(flat, 1.0), flat, atol=1e-5)
 
 
 def test_clip_puts_the_smallest_to_zero_image_by_image():
     value = torch.arange(1.0, 9.0).reshape(2, 1, 2, 2).repeat(1, 3, 1, 1)
-    kept = ascent.clip(value, value.abs().amax(1, keepdim=True), 0.5)
+    kept = regularizers.clip(value, value.abs().amax(1, keepdim=True), 0.5)
     assert kept[:, 0].flatten(1).tolist() == [[0, 0, 3, 4], [0, 0, 7, 8]]
 
 
@@ -88,15 +87,15 @@ def test_a_dead_neuron_wakes_up_during_the_warm_up():
     objective = objectives.channel("1", 0)
 
     def end(warm_up: int) -> float:
-        *_, last = ascend(net, objective, blank(net), AscentKnobs(steps=12, warm_up=warm_up))
-        return -last.losses["activation"]
+        steps = ascend(net, blank(net), objective, AscentKnobs(steps=12, warm_up=warm_up))
+        return -last(steps).losses["activation"]
 
     assert end(0) == 0 and end(12) > 0.05
 
 
 def test_the_network_is_left_as_it_was_even_when_stopped_in_the_middle(net):
     before = copy.deepcopy(net.state_dict())
-    run = ascend(net, objectives.channel("relu6", 3), blank(net), AscentKnobs(steps=9, jitter=2))
+    run = ascend(net, blank(net), objectives.channel("relu6", 3), AscentKnobs(steps=9, jitter=2))
     next(run)
     run.close()
     assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
@@ -107,50 +106,50 @@ def test_the_network_is_left_as_it_was_even_when_stopped_in_the_middle(net):
 @pytest.mark.parametrize(
     ("objective", "side", "error", "message"),
     [
-        (objectives.channel("relu9", 1), 64, LookupError, "layer 'relu9' is not in minivgg"),
-        (objectives.channel("relu5", 256), 64, ValueError, "channel 256 is not in layer 'relu5'"),
-        (objectives.channel("fc8", 1), 32, ValueError, "at least 64 pixels a side, got 32x32"),
-        (objectives.neuron("relu5", 1, 99, 0), 64, ValueError, r"cell \(99, 0\) is outside"),
-        (objectives.neuron("fc8", 1, 1, 0), 64, ValueError, r"cell \(1, 0\) is outside the 1x1 map"),
+        (objectives.channel("relu9", 1), 64, LookupError, "'relu9'.*minivgg.*conv1"),
+        (objectives.channel("relu5", 256), 64, ValueError, "256.*'relu5'.*255"),
+        (objectives.channel("fc8", 1), 32, ValueError, "64.*32x32"),
+        (objectives.neuron("relu5", 1, 99, 0), 64, ValueError, r"\(99, 0\).*8x8"),
+        (objectives.neuron("fc8", 1, 1, 0), 64, ValueError, r"\(1, 0\).*1x1"),
     ],
 )
 def test_mistakes_are_named_at_the_first_step(net, objective, side, error, message):
     with pytest.raises(error, match=message):
-        next(ascend(net, objective, blank(net, side=side), AscentKnobs()))
+        next(ascend(net, blank(net, side=side), objective, AscentKnobs()))
 
 
 def test_a_network_that_gives_nan_ends_it_clearly(net):
     broken = models.load("minivgg", device="cpu")
     broken.module.fc8.bias.data[:] = torch.nan
-    with pytest.raises(Diverged, match="no longer finite at step 1"):
-        next(ascend(broken, objectives.channel("fc8", 1), blank(broken), AscentKnobs()))
+    with pytest.raises(Diverged, match=r"step 1\b.*learning rate"):
+        next(ascend(broken, blank(broken), objectives.channel("fc8", 1), AscentKnobs()))
 
 
 @pytest.mark.parametrize(
     ("knobs", "message"),
     [
-        ({"l2": -1}, "l2 is -1, expected a number from 0 on"),
-        ({"total_variation": float("nan")}, "total_variation is nan, expected a number from 0 on"),
-        ({"diversity": float("inf")}, "diversity is inf"),
-        ({"blur": -1}, "blur is -1"),
-        ({"blur": 1, "blur_every": 0}, "blur_every is 0, expected a number from 1 on"),
-        ({"clip_small": 1.5}, "clip_small is 1.5, expected a number from 0 to 1"),
-        ({"clip_gradient": -0.1}, "clip_gradient is -0.1"),
-        ({"scale": 1}, "scale is 1, expected a number from 0 to 0.9"),
+        ({"l2": -1}, r"\bl2\b.*-1.*from 0"),
+        ({"total_variation": float("nan")}, "total_variation.*nan.*from 0"),
+        ({"diversity": float("inf")}, "diversity.*inf.*from 0"),
+        ({"blur": -1}, r"\bblur\b.*-1.*from 0"),
+        ({"blur": 1, "blur_every": 0}, r"blur_every.*\b0\b.*from 1"),
+        ({"clip_small": 1.5}, r"clip_small.*1\.5.*0 to 1"),
+        ({"clip_gradient": -0.1}, r"clip_gradient.*-0\.1.*0 to 1"),
+        ({"scale": 1}, r"scale.*\b1\b.*0 to 0\.9"),
     ],
 )
 def test_knobs_out_of_range_are_named_and_the_picture_stays(net, knobs, message):
     picture = blank(net, contrast=0.1)
     before = picture.image().detach().clone()
     with pytest.raises(ValueError, match=message):
-        next(ascend(net, objectives.channel("fc8", 1), picture, AscentKnobs(**knobs)))
+        next(ascend(net, picture, objectives.channel("fc8", 1), AscentKnobs(**knobs)))
     assert torch.equal(picture.image(), before)
 
 
 def test_a_blur_wider_than_the_image_is_cut_off():
-    assert ascent.blur(torch.rand(1, 3, 8, 12), 30).isfinite().all()
+    assert regularizers.blur(torch.rand(1, 3, 8, 12), 30).isfinite().all()
 
 
 def test_a_verdict_on_a_class_that_is_not_there(net):
-    with pytest.raises(ValueError, match=r"class 999: expected 0 to 199"):
+    with pytest.raises(ValueError, match="999.*199"):
         ascent.verdict(net, torch.rand(1, 3, 64, 64), 999)

@@ -3,11 +3,11 @@
 import hashlib
 import os
 import pickle
+import re
 import socket
 import subprocess
 import sys
 import threading
-import time
 from io import BytesIO
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def test_data_path_of_a_bundled_file():
 
 
 def test_data_path_of_a_missing_file():
-    with pytest.raises(AssetError, match=r"'minivg\.safetensors' does not come with vizlib: .*SOURCES\.md"):
+    with pytest.raises(AssetError, match=r"'minivg\.safetensors'.*SOURCES\.md"):
         assets.data_path("minivg.safetensors")
 
 
@@ -104,6 +104,53 @@ def test_the_registry_describes_the_published_files(name):
     assert download.url.startswith("https://raw.githubusercontent.com/")
 
 
+# --- whole, or not at all -------------------------------------------------------------------------------------------
+
+
+def fill(path: Path, folder: bool, content: str) -> None:
+    """Write a file, or a folder with one in a folder."""
+    if folder:
+        (path / "inside").mkdir(parents=True)
+        path = path / "inside" / "file"
+    path.write_text(content)
+
+
+@pytest.mark.parametrize("folder", [False, True], ids=["file", "folder"])
+def test_what_is_written_whole_takes_its_place_at_the_end(tmp_path, folder):
+    path = tmp_path / "a.bin"
+    with assets.whole(path) as part:
+        fill(part, folder, "new")
+        assert not path.exists() and part.parent == tmp_path
+    assert [found.name for found in tmp_path.iterdir()] == ["a.bin"]
+    assert (path / "inside" / "file" if folder else path).read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "stopped"]
+)
+@pytest.mark.parametrize("folder", [False, True], ids=["file", "folder"])
+def test_what_is_not_written_to_its_end_leaves_nothing_behind(tmp_path, folder, error):
+    with pytest.raises(type(error)), assets.whole(tmp_path / "a.bin") as part:
+        fill(part, folder, "half of")
+        raise error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_could_not_be_replaced_is_as_it_was(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), assets.whole(path) as part:
+        part.write_text("half of")
+        raise ZeroDivisionError
+    assert path.read_text() == "old" and [found.name for found in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_nothing_written_is_an_error_that_leaves_nothing(tmp_path):
+    with pytest.raises(OSError), assets.whole(tmp_path / "a.bin"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 # --- fetch ----------------------------------------------------------------------------------------------------------
 
 
@@ -141,11 +188,11 @@ def test_a_file_put_there_by_hand_is_enough(wave, server, cache):
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"body": BODY[:-1] + b"?"}, "what arrived is not the expected file"),
-        ({"body": b"<html>please sign in"}, "what arrived is not the expected file"),
-        ({"body": BODY[:5000], "length": len(BODY)}, "the connection broke off"),
-        ({"body": b"", "status": 404}, "the server answered with error 404"),
-        ({"body": b"", "status": 503}, "the server answered with error 503"),
+        ({"body": BODY[:-1] + b"?"}, "checksum"),
+        ({"body": b"<html>please sign in"}, "checksum"),
+        ({"body": BODY[:5000], "length": len(BODY)}, "connection"),
+        ({"body": b"", "status": 404}, "404"),
+        ({"body": b"", "status": 503}, "503"),
     ],
     ids=["corrupted", "sign-in page", "truncated", "not found", "unavailable"],
 )
@@ -153,11 +200,9 @@ def test_a_failed_download_says_what_to_do_and_leaves_nothing(wave, server, cach
     wave(**options)
     with pytest.raises(AssetError) as caught:
         assets.fetch("wave")
-    message = str(caught.value)
     by_hand = cache / "images" / "wave.jpg"
-    assert message.startswith(f"wave could not be downloaded from {server.url('/wave.jpg')}: {reason}")
-    assert f"by hand as {by_hand}" in message
-    assert "vizlib.images.photos() works offline" in message
+    for part in ("wave", server.url("/wave.jpg"), reason, str(by_hand), "images.photos()"):
+        assert part in str(caught.value)
     assert files(cache) == []
     wave()  # and the next try succeeds
     assert assets.fetch("wave").read_bytes() == BODY
@@ -167,7 +212,7 @@ def test_fetch_offline(wave, cache, monkeypatch, closed_port):
     wave()
     offline = assets.DOWNLOADS["wave"]._replace(url=f"http://127.0.0.1:{closed_port}/wave.jpg")
     monkeypatch.setitem(assets.DOWNLOADS, "wave", offline)
-    with pytest.raises(AssetError, match="no connection to the server .* Try again when online"):
+    with pytest.raises(AssetError, match=f"{closed_port}.*no connection.*online"):
         assets.fetch("wave")
     assert files(cache) == []
 
@@ -176,7 +221,7 @@ def test_fetch_from_a_server_that_does_not_answer(wave, cache, monkeypatch):
     over = threading.Event()
     monkeypatch.setattr(assets, "TIMEOUT", 0.1)
     wave(before=lambda: over.wait(10))
-    with pytest.raises(AssetError, match="did not answer in time"):
+    with pytest.raises(AssetError, match="wave.*in time.*online"):
         assets.fetch("wave")
     over.set()
     assert files(cache) == []
@@ -237,7 +282,7 @@ def test_eight_threads_at_once(wave, cache):
 def test_a_cache_that_cannot_be_made(wave, cache):
     wave()
     cache.write_text("a file where the folder should be")
-    with pytest.raises(AssetError, match="wave could not be stored as .*set the environment variable VIZLIB_CACHE"):
+    with pytest.raises(AssetError, match=f"wave.*{re.escape(str(cache))}.*VIZLIB_CACHE"):
         assets.fetch("wave")
     assert cache.read_text() == "a file where the folder should be"
 
@@ -246,7 +291,7 @@ def test_a_cache_that_cannot_be_made(wave, cache):
 def test_a_cache_that_cannot_be_written(wave, cache):
     wave()
     cache.mkdir(mode=0o500)
-    with pytest.raises(AssetError, match="wave could not be stored as .*Permission denied.*VIZLIB_CACHE"):
+    with pytest.raises(AssetError, match="wave.*Permission denied.*VIZLIB_CACHE"):
         assets.fetch("wave")
 
 
@@ -257,7 +302,7 @@ def test_a_disk_that_is_full(wave, cache):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, limits[1]))
     try:
-        with pytest.raises(AssetError, match="wave could not be stored as .*: File too large. Make room"):
+        with pytest.raises(AssetError, match="wave.*File too large.*VIZLIB_CACHE"):
             assets.fetch("wave")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -266,7 +311,7 @@ def test_a_disk_that_is_full(wave, cache):
 
 @pytest.mark.parametrize("ask", [assets.fetch, assets.size, assets.is_cached])
 def test_an_unknown_name(ask):
-    with pytest.raises(AssetError, match="'wafe' is not a downloadable file; .*did you mean 'wave'"):
+    with pytest.raises(AssetError, match="'wafe'.*'wave'"):
         ask("wafe")
 
 
@@ -279,42 +324,44 @@ def test_fetch_url(server):
 
 @pytest.mark.parametrize("url", ["ftp://example.org/a.png", "file:///etc/hostname", "example.org/a.png", ""])
 def test_fetch_url_takes_web_addresses_only(url):
-    with pytest.raises(AssetError, match="is not a web address: it should begin with https://"):
+    with pytest.raises(AssetError, match=f"{re.escape(repr(url))}.*https://"):
         assets.fetch_url(url)
 
 
 def test_fetch_url_without_a_host():
-    with pytest.raises(AssetError, match=r"http:// could not be read: .*No host"):
+    with pytest.raises(AssetError, match="http://.*No host"):
         assets.fetch_url("http://")
 
 
 def test_fetch_url_has_a_bound_on_bytes(server):
     url = server.serve("/photo", BODY)
-    with pytest.raises(AssetError, match="is longer than 22,999 bytes"):
+    with pytest.raises(AssetError, match="/photo.*22,999.*smaller"):
         assets.fetch_url(url, max_bytes=len(BODY) - 1)
     assert assets.fetch_url(url, max_bytes=len(BODY)) == BODY
 
 
 def test_fetch_url_not_found(server):
-    with pytest.raises(AssetError, match="could not be read: the server answered with error 404. Check the address"):
+    with pytest.raises(AssetError, match="/nothing.*404.*[Cc]heck the address"):
         assets.fetch_url(server.url("/nothing"))
 
 
 def test_fetch_url_offline(closed_port):
-    with pytest.raises(AssetError, match="no connection to the server"):
+    with pytest.raises(AssetError, match=f"{closed_port}.*no connection"):
         assets.fetch_url(f"http://127.0.0.1:{closed_port}/a.png")
 
 
 def test_fetch_url_cut_short(server):
     url = server.serve("/photo", BODY[:100], length=len(BODY))
-    with pytest.raises(AssetError, match="the connection broke off"):
+    with pytest.raises(AssetError, match="/photo.*connection"):
         assets.fetch_url(url)
 
 
 def test_fetch_url_gives_up_waiting(server):
-    url = server.serve("/photo", BODY, before=lambda: time.sleep(0.5))
-    with pytest.raises(AssetError, match="did not answer in time"):
+    over = threading.Event()
+    url = server.serve("/photo", BODY, before=lambda: over.wait(10))
+    with pytest.raises(AssetError, match="/photo.*in time"):
         assets.fetch_url(url, timeout=0.1)
+    over.set()
 
 
 # --- torchvision's weights ------------------------------------------------------------------------------------------
@@ -358,14 +405,14 @@ def test_torchvision_weights_use_torch_hubs_folder(server, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"body": saved({"other": torch.zeros(1)})}, "what arrived is not the expected file"),
-        ({"body": saved(STATE)[:500], "length": 10_000}, "(not the expected file|broke off)"),
-        ({"body": b"", "status": 404}, "the server answered with error 404"),
+        ({"body": saved({"other": torch.zeros(1)})}, "checksum"),
+        ({"body": saved(STATE)[:500], "length": 10_000}, "(checksum|connection)"),
+        ({"body": b"", "status": 404}, "404"),
     ],
     ids=["corrupted", "truncated", "not found"],
 )
 def test_a_failed_download_of_weights(server, cache, options, reason):
-    with pytest.raises(AssetError, match=f"V1 could not be downloaded from http.*{reason}.*'minivgg' works offline"):
+    with pytest.raises(AssetError, match=f"V1.*http.*{reason}.*'minivgg'"):
         assets.torchvision_weights(zoo(server, **options))
     assert files(cache) == []
 
@@ -373,14 +420,14 @@ def test_a_failed_download_of_weights(server, cache, options, reason):
 def test_torchvision_weights_offline(server, cache):
     weights = zoo(server, saved(STATE))
     server.close()
-    with pytest.raises(AssetError, match="no connection to the server"):
+    with pytest.raises(AssetError, match="V1.*no connection.*'minivgg'"):
         assets.torchvision_weights(weights)
     assert files(cache) == []
 
 
 def test_torchvision_weights_in_a_folder_that_cannot_be_made(server, cache):
     cache.write_text("a file where the folder should be")
-    with pytest.raises(AssetError, match="could not be stored as .*VIZLIB_CACHE"):
+    with pytest.raises(AssetError, match=f"V1.*{re.escape(str(cache))}.*VIZLIB_CACHE"):
         assets.torchvision_weights(zoo(server, saved(STATE)))
 
 
@@ -389,7 +436,7 @@ def test_a_damaged_file_in_the_checkpoint_folder(server, cache):
     assets.torchvision_weights(weights)
     path = next(cache.rglob("*.pth"))
     path.write_bytes(path.read_bytes()[:600])
-    with pytest.raises(AssetError, match="is damaged or not a file of weights: delete it"):
+    with pytest.raises(AssetError, match=f"{re.escape(str(path))}.*damaged.*delete"):
         assets.torchvision_weights(weights)
 
 
@@ -423,7 +470,7 @@ class RunsCode:
 def test_code_in_a_pickle_is_not_run(tmp_path):
     path = tmp_path / "evil.pth"
     path.write_bytes(saved({"weight": RunsCode(tmp_path / "ran")}))
-    with pytest.raises(AssetError, match=r"is not a plain state dict: reading it would run (posix|nt)\.system"):
+    with pytest.raises(AssetError, match=r"(posix|nt)\.system"):
         assets.load_state_dict(path)
     assert files(tmp_path) == ["evil.pth"]
 
@@ -431,16 +478,16 @@ def test_code_in_a_pickle_is_not_run(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("net.pth", saved(STATE)[:-200], "is damaged or not a file of weights"),
-        ("net.safetensors", safetensors.torch.save(STATE)[:-2], "is damaged or not a file of weights"),
-        ("net.safetensors", saved(STATE), "is damaged or not a file of weights"),
-        ("net.pth", b"", "is damaged or not a file of weights"),
-        ("net.pth", b"<html>not found</html>", "is damaged or not a file of weights"),
-        ("net.pth", pickle.dumps(STATE, 2), r"reading it would run torch\.storage\._load_from_bytes"),
-        ("net.pth", saved({"epoch": 3, "state_dict": STATE}), "holds a dict with 'epoch', 'state_dict', not a state"),
-        ("net.pth", saved(torch.zeros(3)), "holds Tensor, not a state dict"),
-        ("net.pth", saved([1, 2]), "holds list, not a state dict"),
-        ("net.pth", saved({}), "not a state dict"),
+        ("net.pth", saved(STATE)[:-200], "damaged"),
+        ("net.safetensors", safetensors.torch.save(STATE)[:-2], "damaged"),
+        ("net.safetensors", saved(STATE), "damaged"),
+        ("net.pth", b"", "damaged"),
+        ("net.pth", b"<html>not found</html>", "damaged"),
+        ("net.pth", pickle.dumps(STATE, 2), r"torch\.storage\._load_from_bytes"),
+        ("net.pth", saved({"epoch": 3, "state_dict": STATE}), "'epoch', 'state_dict'"),
+        ("net.pth", saved(torch.zeros(3)), r"\bTensor\b"),
+        ("net.pth", saved([1, 2]), r"\blist\b"),
+        ("net.pth", saved({}), "state dict"),
     ],
     ids=[
         "cut",
@@ -466,7 +513,7 @@ def test_load_state_dict_of_something_else(tmp_path, name, content, message):
 
 @pytest.mark.parametrize("name", ["nothing.pth", "."])
 def test_load_state_dict_of_no_file(tmp_path, name):
-    with pytest.raises(AssetError, match="there is no file of weights"):
+    with pytest.raises(AssetError, match=re.escape(str(tmp_path / name))):
         assets.load_state_dict(tmp_path / name)
 
 

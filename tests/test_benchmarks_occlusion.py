@@ -20,7 +20,6 @@ def test_it_times_every_contender_and_they_agree(capsys, monkeypatch):
         benchmark.BATCHES,
         benchmark.OURS,
     ]
-    assert all(time > 0 for time in seconds.values())
     printed = capsys.readouterr().out
     assert "48 px, occluder 16, stride 16: milliseconds for each of 9 positions" in printed
     assert float(re.search(r"difference from Captum on the same weights: (\S+)", printed)[1]) < 1e-4

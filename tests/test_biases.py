@@ -1,5 +1,7 @@
 """Pictures with a cue that can be put anywhere, and the measure of how much of a map lies on it."""
 
+import re
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -63,19 +65,20 @@ def test_a_map_that_knows_nothing_has_the_shares_of_the_area():
 
 @pytest.mark.parametrize(("first", "second"), [(4, 4), (4, 10), (-1, 3)])
 def test_digits_that_are_none(first, second):
-    with pytest.raises(ValueError, match="expected two different digits from 0 to 9"):
+    with pytest.raises(ValueError, match=f"{first}.*{second}.*0 to 9"):
         biases.digits(first, second)
 
 
 def test_bad_tags_and_regions():
-    with pytest.raises(ValueError, match=r"expected images \(N, 3, 32, 32\) and a boolean for each"):
+    with pytest.raises(ValueError, match=r"\(N, 3, 32, 32\).*\(3,\)"):
         biases.tagged(torch.rand(2, 3, 32, 32), torch.ones(3, dtype=torch.bool))
-    with pytest.raises(ValueError, match=r"expected images \(N, 3, 32, 32\)"):
+    with pytest.raises(ValueError, match=r"\(N, 3, 32, 32\).*\(2, 3, 30, 32\)"):
         biases.tagged(torch.rand(2, 3, 30, 32), torch.ones(2, dtype=torch.bool))
     for maps, region in [
         (torch.rand(2, 4, 4), torch.ones(4, 5, dtype=torch.bool)),
         (torch.rand(2, 4, 4) - 2, torch.ones(4, 4, dtype=torch.bool)),
         (torch.rand(2, 4, 4), torch.ones(4, 4)),
     ]:
-        with pytest.raises(ValueError, match=r"expected maps \(N, H, W\), not negative, and booleans of their size"):
+        given = [re.escape(str(part)) for part in (tuple(maps.shape), tuple(region.shape), region.dtype)]
+        with pytest.raises(ValueError, match=r"\(N, H, W\).*" + ".*".join(given)):
             biases.share_inside(maps, region)

@@ -1,6 +1,7 @@
 """`python -m vizlib`: what it prints, and its exit status (0 done, 1 failed, 2 wrong usage)."""
 
 import hashlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,8 +42,8 @@ def test_download_goes_on_past_a_failure_and_reports_it(pictures, server, capsys
     assert main(["download", "chicago", "wave", "wave"]) == 1
     printed = capsys.readouterr()
     assert printed.out == "wave: ready\n"
-    assert f"chicago could not be downloaded from {server.url('/chicago.jpg')}: the server answered" in printed.err
-    assert printed.err.endswith("failed: chicago\n")
+    assert re.search(f"chicago.*{re.escape(server.url('/chicago.jpg'))}.*404", printed.err)
+    assert re.search("failed.*chicago$", printed.err.strip()), "the last line sums up"
     assert "Traceback" not in printed.err
 
 
@@ -64,7 +65,7 @@ def test_download_all(cache, monkeypatch, capsys):
 
 
 def test_download_an_unknown_name(pictures, server, capsys):
-    assert "there is no 'wafe'; did you mean 'wave'?" in usage_error(["download", "wave", "wafe"], capsys)
+    assert re.search("'wafe'.*'wave'", usage_error(["download", "wave", "wafe"], capsys))
     assert server.requests.total() == 0
 
 
@@ -107,4 +108,4 @@ def test_as_a_module():
     command = [sys.executable, "-m", "vizlib", "download", "wafe"]
     result = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, timeout=60)
     assert result.returncode == 2
-    assert result.stderr.endswith("there is no 'wafe'; did you mean 'wave'?\n")
+    assert re.search("'wafe'.*'wave'", result.stderr)

@@ -61,10 +61,10 @@ def test_refreshed_changes_sizes_and_sums_alone(tmp_path):
 
 def test_refreshed_wants_a_row_for_every_file(tmp_path):
     (tmp_path / "a.json").write_bytes(b"abc")
-    with pytest.raises(SystemExit, match=r"a\.json has no row: add"):
+    with pytest.raises(SystemExit, match=r"a\.json.*\badd\b"):
         refreshed(PROSE, tmp_path)
 
 
 def test_refreshed_wants_a_file_for_every_row(tmp_path):
-    with pytest.raises(SystemExit, match=r"a\.json is in SOURCES\.md but not in .*remove its row"):
+    with pytest.raises(SystemExit, match=r"a\.json.*\bremove\b"):
         refreshed(PROSE + "| `a.json` | 3 | `0` | from here |\n", tmp_path)

@@ -12,6 +12,7 @@ from scipy.spatial.distance import cdist
 from vizlib import images, models
 from vizlib.hooks import read
 from vizlib.models import Network
+from vizlib.optimize import last
 from vizlib.synthesis import deepdream
 from vizlib.synthesis.deepdream import DreamKnobs, dream
 
@@ -70,7 +71,7 @@ def test_a_plain_step_is_the_gradient_times_the_rate(net, photo):
 
 def test_the_same_seed_dreams_the_same_twice(net, photo):
     def run(seed: int) -> torch.Tensor:
-        return list(dream(net, photo, DreamKnobs(layer="relu6", steps=4, octaves=2), seed=seed))[-1].image
+        return last(dream(net, photo, DreamKnobs(layer="relu6", steps=4, octaves=2), seed=seed)).image
 
     assert torch.equal(run(0), run(0)) and not torch.equal(run(0), run(1))
 
@@ -92,8 +93,8 @@ def test_every_aim_is_reached_and_the_network_is_left_as_it_was(net, photo, aim)
     before, guide = copy.deepcopy(net.state_dict()), images.load("chelsea")
     knobs = DreamKnobs(layer="relu6", aim=aim, channel=[3, 9], steps=8, octaves=2)
     seek = deepdream.seeker(net, guide)(knobs)
-    *_, last = dream(net, photo, knobs, guide)
-    start, end = (seek.score(read(net, image, ["relu6"])).mean() for image in (photo, last.image))
+    dreamt = last(dream(net, photo, knobs, guide)).image
+    start, end = (seek.score(read(net, image, ["relu6"])).mean() for image in (photo, dreamt))
     assert end > 1.5 * start
     assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
     assert not any(module._forward_hooks for module in net.modules())
@@ -108,7 +109,7 @@ def test_several_channels_are_their_mean(net, photo):
 def test_a_guide_pulls_towards_its_own_features(net, photo):
     cat, flower = (images.load(name) for name in ("chelsea", "flower"))
     knobs = DreamKnobs(layer="relu7", aim="guide", steps=12, octaves=2)
-    ends = [list(dream(net, photo, knobs, guide))[-1].image for guide in (cat, flower)]
+    ends = [last(dream(net, photo, knobs, guide)).image for guide in (cat, flower)]
     for own, guide in enumerate((cat, flower)):
         match = deepdream.guided("relu7", deepdream.guide_features(net, guide, "relu7"))
         scores = [match.score(read(net, end, ["relu7"])).item() for end in ends]
@@ -184,22 +185,22 @@ def test_shifts_are_even_over_their_range():
 @pytest.mark.parametrize(
     ("knobs", "message"),
     [
-        ({"layer": "conv99"}, "conv99"),
-        ({"aim": "channel", "channel": 9999}, "9999"),
-        ({"aim": "all"}, "aim is 'all', expected one of layer, channel, guide"),
-        ({"aim": "guide"}, "there is no guide: give an image"),
-        ({"aim": "channel", "channel": []}, "expected a whole number from 0 on, or several"),
-        ({"aim": "channel", "channel": 1.5}, r"channel 1\.5: expected a whole number"),
-        ({"octaves": 0}, "octaves = 0, octave_scale = 1.4: expected 1 to 99 octaves"),
-        ({"octaves": float("inf")}, "octaves = inf"),
-        ({"jitter": 2.5}, "jitter is 2.5, expected a whole number of pixels"),
-        ({"smoothing": float("nan")}, "smoothing is nan"),
-        ({"reach": float("nan")}, "reach is nan, expected a distance above 0"),
-        ({"octave_scale": 1.0}, "octave_scale = 1.0"),
-        ({"jitter": -1}, "jitter is -1, expected a whole number of pixels from 0 on"),
-        ({"smoothing": -0.5}, "smoothing is -0.5, expected a width in pixels from 0 on"),
-        ({"reach": 0}, "reach is 0, expected a distance above 0"),
-        ({"learning_rate": 0}, "learning_rate is 0, expected a number above 0"),
+        ({"layer": "conv99"}, "'conv99'.*conv1"),
+        ({"aim": "channel", "channel": 9999}, "9999.*255"),
+        ({"aim": "all"}, "aim.*'all'.*layer, channel, guide"),
+        ({"aim": "guide"}, "guide.*image"),
+        ({"aim": "channel", "channel": []}, r"channel \[\].*whole number"),
+        ({"aim": "channel", "channel": 1.5}, r"channel 1\.5.*whole number"),
+        ({"octaves": 0}, r"octaves.*\b0\b.*1 to 99"),
+        ({"octaves": float("inf")}, "octaves.*inf.*1 to 99"),
+        ({"jitter": 2.5}, r"jitter.*2\.5.*whole number"),
+        ({"smoothing": float("nan")}, "smoothing.*nan.*from 0"),
+        ({"reach": float("nan")}, "reach.*nan.*above 0"),
+        ({"octave_scale": 1.0}, r"octave_scale.*1\.0.*above 1"),
+        ({"jitter": -1}, "jitter.*-1.*from 0"),
+        ({"smoothing": -0.5}, r"smoothing.*-0\.5.*from 0"),
+        ({"reach": 0}, r"reach.*\b0\b.*above 0"),
+        ({"learning_rate": 0}, r"learning_rate.*\b0\b.*above 0"),
     ],
 )
 def test_bad_knobs(net, photo, knobs, message):
@@ -208,21 +209,20 @@ def test_bad_knobs(net, photo, knobs, message):
 
 
 def test_a_bad_photo(net, photo):
-    with pytest.raises(images.ImageError, match="photo has shape"):
+    with pytest.raises(images.ImageError, match=r"photo.*\(3, 64, 64\).*\(N, 3, H, W\)"):
         next(dream(net, torch.rand(3, 64, 64), DreamKnobs(layer="conv5")))
-    with pytest.raises(images.ImageError, match="photo holds 2 images, expected one"):
+    with pytest.raises(images.ImageError, match=r"photo.*\b2\b.*\bone\b"):
         next(dream(net, torch.cat([photo, photo]), DreamKnobs(layer="conv5")))
 
 
 def test_a_guide_is_looked_at_where_there_are_places(net, photo):
-    with pytest.raises(ValueError, match=r"layer 'fc8' has no map, its output is \(1, 200\): choose one before"):
+    with pytest.raises(ValueError, match=r"'fc8'.*\(1, 200\).*before"):
         next(dream(net, photo, DreamKnobs(layer="fc8", aim="guide"), photo))
 
 
 def test_with_fewer_steps_than_octaves_the_last_one_still_has_the_photos_size(net, photo):
-    *_, last = dream(net, photo, DreamKnobs(layer="conv3", steps=2, octaves=5))
-    assert last.image.shape == photo.shape
     knobs = DreamKnobs(layer="conv3", steps=2, octaves=5)
+    assert last(dream(net, photo, knobs)).image.shape == photo.shape
     assert [deepdream.octave(knobs, done) for done in range(3)] == [3, 4, 4]
 
 

@@ -8,6 +8,7 @@ from scipy.ndimage import affine_transform
 
 from vizlib import images, models
 from vizlib.models import Network
+from vizlib.optimize import last
 from vizlib.synthesis import deepdream, dream_zoom
 from vizlib.synthesis.dream_zoom import ZoomKnobs
 
@@ -30,7 +31,7 @@ def test_every_frame_is_dreamt_into_the_one_before_enlarged(net, photo):
     steps = list(dream_zoom.zoom(net, photo, knobs(), seed=5))
     assert [step.iteration for step in steps] == [1, 2, 3]
     larger = dream_zoom.closer(steps[0].image, 1.03)
-    *_, second = deepdream.dream(net, larger, dream_zoom.still(knobs()), seed=7)
+    second = last(deepdream.dream(net, larger, dream_zoom.still(knobs()), seed=7))
     assert torch.equal(steps[1].image, second.image)
     assert deepdream.distance(steps[1].image, larger) <= 0.05 + 1e-5
 
@@ -83,10 +84,10 @@ def test_a_film_holds_the_frames(tmp_path, suffix):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"per_frame": 0}, "per_frame is 0, expected at least one step for each frame"),
-        ({"zoom": 0.9}, "zoom is 0.9, expected a factor from 1 on"),
-        ({"zoom": float("nan")}, "zoom is nan, expected a factor from 1 on"),
-        ({"turn": float("inf")}, "turn is inf, expected an angle in degrees"),
+        ({"per_frame": 0}, r"per_frame.*\b0\b.*\bone\b"),
+        ({"zoom": 0.9}, r"zoom.*0\.9.*from 1"),
+        ({"zoom": float("nan")}, "zoom.*nan.*from 1"),
+        ({"turn": float("inf")}, "turn.*inf.*degrees"),
     ],
 )
 def test_bad_knobs(net, photo, changes, message):

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 
 from vizlib import images, models, plot, widgets
 from vizlib.analysis import activations
-from vizlib.widgets import explorer as explorers
+from vizlib.widgets import page, progress
 from vizlib.widgets.explorer import Explorer, Progress
 
 
@@ -91,7 +92,7 @@ def test_headless_the_first_picture_is_shown_and_no_widget(monkeypatch):
     shown = []
     monkeypatch.setenv("VIZLIB_LIVE", "0")
     monkeypatch.setattr(plot.figure, "display", shown.append)
-    monkeypatch.setattr(explorers, "display", lambda *a, **k: pytest.fail("a widget was displayed"))
+    monkeypatch.setattr(page, "display", lambda *a, **k: pytest.fail("a widget was displayed"))
     explorer = widgets.explore(lambda a: figure_of(a / 10), "one bar", a=ipywidgets.IntSlider(3, 0, 10))
     assert shown[0].data == explorer.picture.value and shown[0].format == explorer.picture.format == "png"
 
@@ -120,7 +121,7 @@ def test_a_live_picture_keeps_its_colours(monkeypatch):
 def test_watched_the_widget_is_shown_with_a_fallback(monkeypatch):
     shown = []
     monkeypatch.setenv("VIZLIB_LIVE", "1")
-    monkeypatch.setattr(explorers, "display", lambda *a, **k: shown.append((a, k)))
+    monkeypatch.setattr(page, "display", lambda *a, **k: shown.append((a, k)))
     explorer = widgets.explore(lambda a: figure_of(a / 10), "one <bar>", a=ipywidgets.IntSlider(3, 0, 10))
     (data,), options = shown[0]
     assert options == {"raw": True}
@@ -251,7 +252,7 @@ def test_an_error_in_a_step_is_said_above_the_picture_that_stays(monkeypatch):
 
 
 def test_on_colab_the_steps_are_taken_inside_the_cell(monkeypatch):
-    monkeypatch.setitem(explorers.sys.modules, "google.colab", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace())
     monkeypatch.setenv("VIZLIB_LIVE", "1")
     stage = Stage()
     stage.go.release(3)
@@ -281,7 +282,7 @@ def counting(total: int, interrupt_at: int | None = None) -> Iterator[Partial]:
 
 def test_finish_gives_the_last_result_and_says_nothing_headless(monkeypatch, capsys):
     monkeypatch.setenv("VIZLIB_LIVE", "0")
-    monkeypatch.setattr(explorers, "display", lambda *a, **k: pytest.fail("something was displayed"))
+    monkeypatch.setattr(progress, "display", lambda *a, **k: pytest.fail("something was displayed"))
     assert widgets.finish(counting(5), "counting") == Partial(5, 5)
     assert capsys.readouterr() == ("", "")
 
@@ -289,7 +290,7 @@ def test_finish_gives_the_last_result_and_says_nothing_headless(monkeypatch, cap
 def test_finish_shows_a_bar_and_an_interrupt_keeps_what_is_done(monkeypatch):
     monkeypatch.setenv("VIZLIB_LIVE", "1")
     shown = []
-    monkeypatch.setattr(explorers, "display", lambda *a, **k: SimpleNamespace(update=lambda page: shown.append(page)))
+    monkeypatch.setattr(progress, "display", lambda *a, **k: SimpleNamespace(update=lambda page: shown.append(page)))
     assert widgets.finish(counting(5, interrupt_at=4), "<counting>") == Partial(3, 5)
     assert "&lt;counting&gt; <progress value=3 max=5></progress> 3 of 5, stopped in 0 s" in shown[-1].data
 
@@ -317,7 +318,7 @@ def test_watched_looks_at_the_request(monkeypatch):
         (shell_with({}), False),  # nbval, nbclient
         (shell_with({"cellId": "a"}), True),  # JupyterLab
     ]:
-        monkeypatch.setattr(explorers, "get_ipython", lambda shell=shell: shell)
+        monkeypatch.setattr(page, "get_ipython", lambda shell=shell: shell)
         assert widgets.watched() is expected
     monkeypatch.setenv("VIZLIB_LIVE", "0")
     assert widgets.watched() is False

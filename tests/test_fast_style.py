@@ -98,7 +98,7 @@ def test_instance_norm_forgets_a_photos_contrast_and_batch_norm_does_not():
 
 
 def test_an_unknown_normalisation_is_named():
-    with pytest.raises(ValueError, match="norm is 'layer', expected 'instance' or 'batch'"):
+    with pytest.raises(ValueError, match="norm.*'layer'.*'instance'.*'batch'"):
         StyleNorm(3, norm="layer")
 
 
@@ -140,12 +140,12 @@ def test_a_photo_of_many_pixels_is_reduced_and_keeps_its_shape(tiny):
 
 @pytest.mark.parametrize("photo", [torch.rand(3, 32, 32), torch.rand(1, 1, 32, 32), 255 * torch.rand(1, 3, 8, 8)])
 def test_what_is_no_image_is_refused(tiny, photo):
-    with pytest.raises(images.ImageError, match="photo has"):
+    with pytest.raises(images.ImageError, match="photo.*expected"):
         stylize(tiny, photo)
 
 
 def test_an_empty_image_is_refused(tiny):
-    with pytest.raises(images.ImageError, match="no pixels"):
+    with pytest.raises(images.ImageError, match=r"photo.*\(1, 3, 0, 32\)"):
         stylize(tiny, torch.rand(1, 3, 0, 32))
 
 
@@ -160,11 +160,11 @@ def test_shares_are_brought_to_a_sum_of_one(tiny):
 @pytest.mark.parametrize(
     ("shares", "error", "message"),
     [
-        ({"oil": 0.0, "ink": 0.0}, ValueError, "sum to zero: give at least one style a share above 0"),
-        ({}, ValueError, "sum to zero"),
-        ({"oil": -1.0}, ValueError, "the share of style 'oil' is -1.0, expected a number from 0 on"),
-        ({"oil": float("nan")}, ValueError, "share of style 'oil' is nan"),
-        ({"glas": 1.0}, LookupError, "'glas' is unknown; did you mean 'glass'.*has oil, ink, glass"),
+        ({"oil": 0.0, "ink": 0.0}, ValueError, "'oil'.*above 0"),
+        ({}, ValueError, r"\{\}.*above 0"),
+        ({"oil": -1.0}, ValueError, r"'oil'.*-1\.0.*from 0"),
+        ({"oil": float("nan")}, ValueError, "'oil'.*nan.*from 0"),
+        ({"glas": 1.0}, LookupError, "'glas'.*'glass'.*oil, ink, glass"),
     ],
 )
 def test_shares_that_make_no_blend_are_refused(tiny, shares, error, message):
@@ -173,7 +173,7 @@ def test_shares_that_make_no_blend_are_refused(tiny, shares, error, message):
 
 
 def test_an_unknown_style_is_refused_with_the_nearest(tiny):
-    with pytest.raises(LookupError, match="did you mean 'ink'"):
+    with pytest.raises(LookupError, match="'inkk'.*'ink'"):
         stylize(tiny, torch.rand(1, 3, 32, 32), "inkk")
 
 
@@ -241,7 +241,7 @@ def test_knobs_are_read_at_every_step(look):
 
 def test_pictures_that_are_not_finite_end_the_training(look):
     student, photo = StyleNet(["mosaic", "whirls"], 4, 1), noise(1, 3, 64, 64)
-    with pytest.raises(Diverged, match="no finite numbers any more at step 1"):
+    with pytest.raises(Diverged, match=r"finite.*step 1\b.*learning rate"):
         next(train(student, [look], lambda _: (photo, torch.tensor([[float("inf"), 0.0]])), TrainingKnobs()))
     assert not student.training
 
@@ -249,10 +249,10 @@ def test_pictures_that_are_not_finite_end_the_training(look):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"learning_rate": float("nan")}, "learning_rate is nan, expected a number above 0"),
-        ({"learning_rate": -1}, "learning_rate is -1"),
-        ({"style_weight": -1}, "style_weight is -1, expected a number from 0 on"),
-        ({"content_weight": float("inf")}, "content_weight is inf"),
+        ({"learning_rate": float("nan")}, "learning_rate.*nan.*above 0"),
+        ({"learning_rate": -1}, "learning_rate.*-1.*above 0"),
+        ({"style_weight": -1}, "style_weight.*-1.*from 0"),
+        ({"content_weight": float("inf")}, "content_weight.*inf.*from 0"),
     ],
 )
 def test_a_knob_out_of_range_in_mid_run_leaves_the_weights(look, changes, message):
@@ -267,7 +267,7 @@ def test_a_knob_out_of_range_in_mid_run_leaves_the_weights(look, changes, messag
 
 
 def test_a_frozen_net_says_that_it_is():
-    with pytest.raises(ValueError, match=r"the net is frozen, as load gives it: net\.requires_grad_\(True\)"):
+    with pytest.raises(ValueError, match=r"frozen.*requires_grad_\(True\)"):
         next(train(fast_style.load("one_style", "cpu"), [], crops([], 1, 1, 64), TrainingKnobs()))
 
 
@@ -289,7 +289,7 @@ def test_crops_depend_on_seed_and_step_alone():
 
 
 def test_a_photo_smaller_than_the_crop_is_refused():
-    with pytest.raises(ValueError, match="photo of 40x90 pixels is too small for a crop of 64"):
+    with pytest.raises(ValueError, match=r"40x90.*\b64\b"):
         crops([noise(1, 3, 40, 90)], 1, 1, 64)(1)
 
 
@@ -337,22 +337,22 @@ def test_a_bundled_net_comes_nearer_to_its_styles(name):
 
 
 def test_an_unknown_net_is_refused():
-    with pytest.raises(LookupError, match="style net 'many_style' is unknown; did you mean 'many_styles'"):
+    with pytest.raises(LookupError, match="'many_style'.*'many_styles'"):
         fast_style.load("many_style")
 
 
 def test_a_missing_file_is_an_asset_error(tmp_path):
-    with pytest.raises(assets.AssetError, match=r"there is no file of weights .*none\.safetensors"):
+    with pytest.raises(assets.AssetError, match=r"none\.safetensors"):
         fast_style.load(str(tmp_path / "none.safetensors"))
 
 
 def test_a_damaged_file_is_an_asset_error(tmp_path):
     path = tmp_path / "cut.safetensors"
     path.write_bytes(assets.data_path("one_style.safetensors").read_bytes()[:1000])
-    with pytest.raises(assets.AssetError, match="damaged"):
+    with pytest.raises(assets.AssetError, match=r"cut\.safetensors.*damaged"):
         fast_style.load(str(path))
 
 
 def test_weights_of_another_network_are_refused():
-    with pytest.raises(assets.AssetError, match="does not say what network it is of"):
+    with pytest.raises(assets.AssetError, match=r"minivgg\.safetensors.*train_fast_style"):
         fast_style.load(str(assets.data_path("minivgg.safetensors")))

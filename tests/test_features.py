@@ -9,6 +9,7 @@ from vizlib.analysis import features
 from vizlib.analysis.features import BATCH, extracting
 from vizlib.images import galleries
 from vizlib.models import Network, stages
+from vizlib.optimize import last
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -116,9 +117,9 @@ def test_what_was_done_before_a_stop_is_kept(net, gallery, counter):
     hooks_before = len(net.layers["relu7"]._forward_hooks)
     run.close()
     assert sum(counter) == BATCH and len(net.layers["relu7"]._forward_hooks) == hooks_before == 0
-    *_, last = extracting(net, gallery, "relu7")
+    whole = last(extracting(net, gallery, "relu7"))
     assert sum(counter) == len(gallery), "the first batch was not computed again"
-    assert torch.equal(last.values[:BATCH], kept) and torch.equal(first.values, kept)
+    assert torch.equal(whole.values[:BATCH], kept) and torch.equal(first.values, kept)
 
 
 def test_a_damaged_or_unwritable_cache_only_costs_time(net, gallery, counter, cache, monkeypatch):
@@ -137,10 +138,10 @@ def test_a_damaged_or_unwritable_cache_only_costs_time(net, gallery, counter, ca
 
 
 def test_mistakes_are_named(net, gallery):
-    with pytest.raises(ValueError, match="gallery 'images' is empty"):
+    with pytest.raises(ValueError, match="'images'.*empty"):
         features.features(net, gallery.subset([]))
-    with pytest.raises(LookupError, match="layer 'relu9' is not in minivgg"):
+    with pytest.raises(LookupError, match="'relu9'.*minivgg.*conv1"):
         features.features(net, gallery, "relu9")
     lonely = models.wrap(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)))
-    with pytest.raises(ValueError, match="has no layer before its classifier"):
+    with pytest.raises(ValueError, match="Sequential.*classifier"):
         features.features(lonely, gallery)

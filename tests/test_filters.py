@@ -1,6 +1,7 @@
 """Filters as pictures and their numbers, against closed forms."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -39,12 +40,12 @@ def test_filters_are_a_copy_of_the_first_convolution(net):
 
 @pytest.mark.parametrize("layer", ["relu1", "conv9", "fc8"])
 def test_what_is_no_convolution_is_refused(net, layer):
-    with pytest.raises(LookupError, match=f"layer '{layer}' is not a convolution of this network; .* conv1, conv2"):
+    with pytest.raises(LookupError, match=f"'{layer}'.*conv1, conv2"):
         filters.filters(net, layer)
 
 
 def test_a_network_without_convolutions():
-    with pytest.raises(LookupError, match="its convolutions are none"):
+    with pytest.raises(LookupError, match=r"convolutions.*\bnone\b"):
         filters.filters(nn.Sequential(nn.Flatten(), nn.Linear(3, 2)))
 
 
@@ -117,11 +118,11 @@ def test_a_filter_is_its_own_best_match():
 
 @pytest.mark.parametrize(("shape", "modes"), [((3, 3), 3), ((2, 3, 7, 7), 0)])
 def test_what_has_no_modes(shape, modes):
-    with pytest.raises(ValueError, match=r"expected weights \(F, C, h, w\) and at least 1 mode, got"):
+    with pytest.raises(ValueError, match=rf"\(F, C, h, w\).*{re.escape(str(shape))}.*{modes}"):
         filters.fourier_share(torch.rand(shape), modes)
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 5, 40), (3, 40, 40)])
 def test_images_smaller_than_the_filter(net, shape):
-    with pytest.raises(ValueError, match=r"images: expected \(N, 3, H, W\) of at least 7x7 pixels, got shape"):
+    with pytest.raises(ValueError, match=rf"\(N, 3, H, W\).*7x7.*{re.escape(str(shape))}"):
         filters.best_matches(net, torch.rand(shape))

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import pickle
+import re
 import tarfile
 from pathlib import Path
 
@@ -146,7 +147,7 @@ def test_files_that_cannot_be_read_are_listed_and_skipped(album, monkeypatch):
     gallery = galleries.folder(album)
     assert len(gallery) == 5
     assert [line.split(":")[0] for line in gallery.skipped] == ["cut.jpg", "empty.png", "huge.png", "notes.txt"]
-    assert "90,300 pixels, more than 90,000" in gallery.skipped[2]
+    assert "90,300" in gallery.skipped[2] and "90,000" in gallery.skipped[2]
 
 
 def test_a_folder_is_found_again_from_elsewhere(album, monkeypatch, tmp_path):
@@ -171,7 +172,8 @@ def test_what_passes_the_look_at_a_folder_can_be_loaded(album):
 @pytest.mark.filterwarnings("error")
 def test_a_bomb_is_skipped_without_a_warning(album):
     Image.new("1", (9000, 11000)).save(album / "bomb.png")
-    assert galleries.folder(album).skipped == ("bomb.png: 99,000,000 pixels, more than 40,000,000",)
+    (skipped,) = galleries.folder(album).skipped
+    assert all(part in skipped for part in ("bomb.png", "99,000,000", "40,000,000"))
 
 
 def test_galleries_can_be_compared_and_used_as_keys(album):
@@ -182,12 +184,12 @@ def test_galleries_can_be_compared_and_used_as_keys(album):
 
 
 def test_a_folder_without_a_photo_is_an_error(tmp_path):
-    with pytest.raises(images.ImageError, match="there is no image in .*put photos"):
+    with pytest.raises(images.ImageError, match=f"{re.escape(str(tmp_path))}.*photos"):
         galleries.folder(tmp_path)
     (tmp_path / "notes.txt").write_text("no picture")
-    with pytest.raises(images.ImageError, match="the first of 1 that cannot be read: notes.txt"):
+    with pytest.raises(images.ImageError, match=r"\b1\b.*notes\.txt"):
         galleries.folder(tmp_path)
-    with pytest.raises(images.ImageError, match="is not a folder"):
+    with pytest.raises(images.ImageError, match=r"notes\.txt.*folder"):
         galleries.folder(tmp_path / "notes.txt")
 
 
@@ -197,16 +199,16 @@ def test_a_folder_without_a_photo_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("act", "error", "message"),
     [
-        (lambda g: g.image(1797), IndexError, "image 1797 is not in gallery 'digits': it has 1797"),
-        (lambda g: g.image(-1), IndexError, "image -1 is not in"),
-        (lambda g: g.subset([0, 2000]), IndexError, "image 2000"),
-        (lambda g: g.shards(0), ValueError, "n = 0: expected at least 1 shard"),
-        (lambda g: galleries.stack(torch.rand(2, 3, 4, 4), [0], ["a"]), ValueError, "expected 2 whole numbers"),
-        (lambda g: galleries.stack(torch.rand(1, 3, 4, 4), [1], ["a"]), ValueError, "from 0 to 0"),
-        (lambda g: galleries.stack(torch.rand(1, 1, 4, 4), [0], ["a"]), images.ImageError, "pictures has shape"),
-        (lambda g: galleries.cifar10("val"), ValueError, "split is 'val', expected 'test' or 'train'"),
-        (lambda g: galleries.imagenette("test"), ValueError, "split is 'test', expected 'val' or 'train'"),
-        (lambda g: galleries.imagenette(size="64px"), ValueError, "size is '64px'"),
+        (lambda g: g.image(1797), IndexError, "image 1797.*'digits'.*1797"),
+        (lambda g: g.image(-1), IndexError, "image -1.*'digits'.*1797"),
+        (lambda g: g.subset([0, 2000]), IndexError, "image 2000.*1797"),
+        (lambda g: g.shards(0), ValueError, r"\bn\b.*\b0\b.*\b1\b"),
+        (lambda g: galleries.stack(torch.rand(2, 3, 4, 4), [0], ["a"]), ValueError, r"labels.*\b2\b.*got 1\b"),
+        (lambda g: galleries.stack(torch.rand(1, 3, 4, 4), [1], ["a"]), ValueError, "labels.*0 to 0.*from 1"),
+        (lambda g: galleries.stack(torch.rand(1, 1, 4, 4), [0], ["a"]), images.ImageError, r"pictures.*\(1, 1, 4, 4\)"),
+        (lambda g: galleries.cifar10("val"), ValueError, "split.*'val'.*'test'.*'train'"),
+        (lambda g: galleries.imagenette("test"), ValueError, "split.*'test'.*'val'.*'train'"),
+        (lambda g: galleries.imagenette(size="64px"), ValueError, "size.*'64px'.*'160px'"),
     ],
 )
 def test_mistakes_are_named(act, error, message):
@@ -270,7 +272,7 @@ def test_cifar10_is_read_as_torchvision_reads_it(server, monkeypatch):
 
 def test_offline_says_what_to_do_and_leaves_nothing_behind(monkeypatch, cache, server):
     monkeypatch.setitem(Imagenette._ARCHIVES, "160px", (server.url("/none.tgz"), "0" * 32))
-    with pytest.raises(assets.AssetError, match=r"imagenette-160px could not be downloaded .* galleries.patches\(\)"):
+    with pytest.raises(assets.AssetError, match=r"imagenette-160px.*galleries\.patches\(\)"):
         galleries.imagenette()
     assert [path for path in cache.rglob("*") if path.is_file()] == []
     assert not list((cache / "datasets").iterdir())
@@ -278,5 +280,5 @@ def test_offline_says_what_to_do_and_leaves_nothing_behind(monkeypatch, cache, s
 
 def test_a_cache_that_was_damaged_is_named(cache):
     (cache / "datasets" / "cifar10").mkdir(parents=True)
-    with pytest.raises(assets.AssetError, match="cifar10 is not a whole cifar10: delete it and get it again"):
+    with pytest.raises(assets.AssetError, match="cifar10.*delete"):
         galleries.cifar10()

@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from vizlib import images
 from vizlib.images import ImageError
+from vizlib.optimize import last
 from vizlib.synthesis import growth, pieces
 from vizlib.synthesis.growth import GrowthKnobs, grow
 from vizlib.synthesis.quilting import QuiltKnobs, quilt, seam
@@ -18,11 +19,6 @@ from vizlib.synthesis.quilting import QuiltKnobs, quilt, seam
 @pytest.fixture(scope="module")
 def sample():
     return images.resize(images.style("ink_waves"), 144)[:, :, 40:88, 40:88].contiguous()
-
-
-def last(steps):
-    *_, final = steps
-    return final
 
 
 def stripes(height: int, width: int, period: int = 6) -> torch.Tensor:
@@ -109,11 +105,11 @@ def test_the_smallest_sizes(sample, size):
 @pytest.mark.parametrize(
     ("sample_size", "window", "size", "error", "message"),
     [
-        ((8, 30), 11, (16, 16), ImageError, "the sample is 8x30 pixels, smaller than the window of 11x11"),
-        ((1, 30), 11, (16, 16), ImageError, "the sample is 1x30 pixels, smaller than the window of 3x3"),
-        ((30, 30), 10, (16, 16), ValueError, "window is 10, expected an odd number of pixels from 3 on"),
-        ((30, 30), 1, (16, 16), ValueError, "window is 1, expected an odd number"),
-        ((30, 30), 5, (1, 16), ValueError, "size is 1x16, expected at least 3x3"),
+        ((8, 30), 11, (16, 16), ImageError, "8x30.*11x11"),
+        ((1, 30), 11, (16, 16), ImageError, "1x30.*3x3"),
+        ((30, 30), 10, (16, 16), ValueError, r"window.*\b10\b.*odd.*from 3"),
+        ((30, 30), 1, (16, 16), ValueError, r"window.*\b1\b.*odd.*from 3"),
+        ((30, 30), 5, (1, 16), ValueError, "size.*1x16.*3x3"),
     ],
 )
 def test_what_growth_refuses(sample_size, window, size, error, message):
@@ -124,12 +120,12 @@ def test_what_growth_refuses(sample_size, window, size, error, message):
 @pytest.mark.parametrize("tolerance", [-1, float("nan"), float("inf")])
 def test_a_tolerance_out_of_range_is_named_by_both(sample, tolerance):
     for steps in (grow(sample, GrowthKnobs(tolerance=tolerance)), quilt(sample, QuiltKnobs(tolerance=tolerance))):
-        with pytest.raises(ValueError, match=f"tolerance is {tolerance}, expected a number from 0 on"):
+        with pytest.raises(ValueError, match=f"tolerance.*{tolerance}.*from 0"):
             next(steps)
 
 
 def test_two_samples_are_refused():
-    with pytest.raises(ImageError, match="sample holds 2 images, expected one"):
+    with pytest.raises(ImageError, match=r"sample.*\b2\b.*\bone\b"):
         next(grow(torch.rand(2, 3, 32, 32), GrowthKnobs()))
 
 
@@ -165,7 +161,7 @@ def test_the_seam_follows_a_free_path():
 
 
 def test_no_error_no_seam():
-    with pytest.raises(ValueError, match=r"error: expected \(h, w\) with at least one pixel, got shape \(0, 3\)"):
+    with pytest.raises(ValueError, match=r"\(h, w\).*\(0, 3\)"):
         seam(torch.zeros(0, 3))
 
 
@@ -212,10 +208,10 @@ def test_no_overlap_and_a_sample_of_one_block(sample):
 @pytest.mark.parametrize(
     ("knobs", "size", "error", "message"),
     [
-        (QuiltKnobs(block=64), (80, 80), ImageError, "the sample is 48x48 pixels, smaller than the window of 64x64"),
-        (QuiltKnobs(block=2), (80, 80), ValueError, "block is 2, overlap 0.25 and size 80x80; expected a block of at"),
-        (QuiltKnobs(overlap=0.7), (80, 80), ValueError, "overlap 0.7 .*an overlap of 0 to 0.5"),
-        (QuiltKnobs(), (0, 80), ValueError, "size 0x80; .*a size of at least 1x1"),
+        (QuiltKnobs(block=64), (80, 80), ImageError, "48x48.*64x64"),
+        (QuiltKnobs(block=2), (80, 80), ValueError, r"block.*\b2\b.*\b4\b"),
+        (QuiltKnobs(overlap=0.7), (80, 80), ValueError, r"overlap.*0\.7.*0 to 0\.5"),
+        (QuiltKnobs(), (0, 80), ValueError, "size.*0x80.*1x1"),
     ],
 )
 def test_what_quilting_refuses(sample, knobs, size, error, message):
@@ -224,7 +220,7 @@ def test_what_quilting_refuses(sample, knobs, size, error, message):
 
 
 def test_a_sample_one_pixel_high():
-    with pytest.raises(ImageError, match="the sample is 1x60 pixels, smaller than the window of 24x24"):
+    with pytest.raises(ImageError, match="1x60.*24x24"):
         next(quilt(torch.rand(1, 3, 1, 60), QuiltKnobs()))
 
 
@@ -245,7 +241,7 @@ def test_copied_share():
     assert pieces.copied_share(plain.flip(1)) == pytest.approx(7 * 10 / (7 * 10 + 8 * 9)), "only up and down"
     halves = torch.cat([plain[:, :5], plain[:, :5]], 1)
     assert pieces.copied_share(halves) == pytest.approx(1 - 8 / (7 * 10 + 8 * 9)), "all but one column of neighbours"
-    with pytest.raises(ValueError, match=r"origin has shape \(1, 1, 2\): expected"):
+    with pytest.raises(ValueError, match=r"\(1, 1, 2\).*\(H, W, 2\)"):
         pieces.copied_share(plain[:1, :1])
 
 
@@ -264,5 +260,5 @@ def test_patch_distance_forgets_positions(sample):
     assert pieces.patch_distance(sample, sample) == 0
     assert pieces.patch_distance(tiled, sample) < 0.1 * noise
     assert flipped < 0.5 * noise
-    with pytest.raises(ValueError, match="image is 7x48, too small for patches of 8x8"):
+    with pytest.raises(ValueError, match="7x48.*8x8"):
         pieces.patch_distance(sample[:, :, :7], sample)

@@ -9,6 +9,7 @@ from torch import Tensor
 from vizlib import hooks, images, models
 from vizlib.analysis import guided
 from vizlib.analysis.receptive_field import receptive_field
+from vizlib.images import Box
 
 RULES = list(hooks.RELU_RULES)
 
@@ -93,17 +94,17 @@ def test_nothing_is_left_behind(net, photos):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (("relu9", 0), LookupError, "layer 'relu9' is not in minivgg"),
-        (("relu6", 256), ValueError, "channel = 256: this layer has the channels 0 … 255"),
-        (("relu6", -1), ValueError, "channel = -1: this layer has"),
-        (("relu6", 1.5), ValueError, "channel = 1.5: expected one index, or one for each of the 3 images"),
-        (("relu6", [1, 2]), ValueError, r"channel = \[1, 2\]: expected one index, or one for each of the 3"),
-        (("relu6", 0, (10, 0)), ValueError, r"cell = \(10, 0\): this layer's maps have 10 rows and 10 columns"),
-        (("relu6", 0, (0, -1)), ValueError, r"cell = \(0, -1\): this layer's maps have"),
-        (("relu6", 0, "weakest"), ValueError, "cell = 'weakest': expected .row, column., .* 'strongest', 'sum'"),
-        (("relu6", 0, 3), ValueError, "cell = 3: expected .row, column."),
-        (("relu6", 0, [(0, 0), (1, 1)]), ValueError, "one for each of the 3 images"),
-        (("relu6", 0, (0, 0), "guide"), LookupError, "ReLU rule 'guide' is unknown; choose backprop"),
+        (("relu9", 0), LookupError, "'relu9'.*minivgg.*conv1"),
+        (("relu6", 256), ValueError, "channel 256.*'relu6'.*255"),
+        (("relu6", -1), ValueError, "channel -1.*'relu6'.*255"),
+        (("relu6", 1.5), ValueError, r"channel 1\.5.*whole number"),
+        (("relu6", [1, 2]), ValueError, r"\b2 of channel.*\b3 images"),
+        (("relu6", 0, (10, 0)), ValueError, r"\(10, 0\).*10 rows and 10 columns"),
+        (("relu6", 0, (0, -1)), ValueError, r"\(0, -1\).*10 rows and 10 columns"),
+        (("relu6", 0, "weakest"), ValueError, "'weakest'.*'strongest'.*'sum'"),
+        (("relu6", 0, 3), ValueError, r"cell\b.*\b3\b.*\(row, column\)"),
+        (("relu6", 0, [(0, 0), (1, 1)]), ValueError, r"\(1, 1\).*\b3 images"),
+        (("relu6", 0, (0, 0), "guide"), LookupError, "'guide'.*backprop, deconvnet, guided"),
     ],
 )
 def test_bad_arguments(net, photos, arguments, error, message):
@@ -117,7 +118,7 @@ def test_a_layer_that_gives_neither_maps_nor_numbers():
             return x.flatten(2)
 
     net = models.wrap(torch.nn.Sequential(Tokens()), name="tokens")
-    with pytest.raises(ValueError, match=r"layer '0' gives shape \(1, 3, 64\), expected \(N, C, h, w\) or \(N, C\)"):
+    with pytest.raises(ValueError, match=r"'0'.*\(1, 3, 64\).*\(N, C, h, w\)"):
         guided.gradient(net, torch.rand(1, 3, 8, 8), "0", 0)
 
 
@@ -144,8 +145,8 @@ def test_all_energy_lies_in_the_receptive_field(name, layer, rule):
 def test_energy_inside_a_box():
     gradient = torch.zeros(2, 3, 6, 8)
     gradient[0, 1, 2, 3], gradient[0, 0, 5, 7] = 3.0, -4.0
-    assert guided.energy_inside(gradient, (0, 4, 0, 5)).tolist() == pytest.approx([9 / 25, 0])
-    assert guided.energy_inside(gradient, (0, 6, 0, 8)).tolist() == [1, 0]  # the second has no energy at all
+    assert guided.energy_inside(gradient, Box(0, 4, 0, 5)).tolist() == pytest.approx([9 / 25, 0])
+    assert guided.energy_inside(gradient, Box(0, 6, 0, 8)).tolist() == [1, 0]  # the second has no energy at all
 
 
 def test_concentration_counts_pixels():
@@ -155,7 +156,7 @@ def test_concentration_counts_pixels():
     assert guided.concentration(gradient).tolist() == pytest.approx([0.01, 0.9, 0])
     assert guided.concentration(gradient, 0.25).tolist() == pytest.approx([0.01, 0.25, 0])
     for share in (0, 1.1):
-        with pytest.raises(ValueError, match=f"share = {share}: expected more than 0 and at most 1"):
+        with pytest.raises(ValueError, match=rf"share.*\b{share}\b.*0.*1"):
             guided.concentration(gradient, share)
 
 
@@ -170,7 +171,7 @@ def test_numbers_do_not_depend_on_strength_or_order(seed, factor, share):
     assert (guided.concentration(gradient, share / 2) <= counted).all()
     torch.testing.assert_close(guided.agreement(gradient, factor * gradient), torch.ones(2), atol=1e-5, rtol=0)
     torch.testing.assert_close(guided.agreement(gradient, -gradient), -torch.ones(2), atol=1e-5, rtol=0)
-    parts = [(0, 7, 0, 4), (0, 3, 4, 9), (3, 7, 4, 9)]
+    parts = [Box(0, 7, 0, 4), Box(0, 3, 4, 9), Box(3, 7, 4, 9)]
     whole = sum(guided.energy_inside(gradient, part) for part in parts)
     torch.testing.assert_close(whole, torch.ones(2), atol=1e-5, rtol=0)
 
@@ -179,7 +180,7 @@ def test_agreement_is_the_cosine_and_zero_for_a_gradient_of_zeros():
     first, second = torch.zeros(2, 3, 4, 4), torch.zeros(2, 3, 4, 4)
     first[0, 0, 0, 0] = second[0, 0, 0, 0] = second[0, 1, 1, 1] = 2.0
     assert guided.agreement(first, second).tolist() == pytest.approx([0.5**0.5, 0])
-    with pytest.raises(ValueError, match=r"got \(2, 3, 4, 4\) and \(1, 3, 4, 4\)"):
+    with pytest.raises(ValueError, match=r"\(2, 3, 4, 4\).*\(1, 3, 4, 4\)"):
         guided.agreement(first, first[:1])
 
 

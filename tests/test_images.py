@@ -3,7 +3,6 @@
 import hashlib
 import io
 import os
-import re
 import struct
 import zlib
 from contextlib import suppress
@@ -23,7 +22,7 @@ from PIL import Image
 
 from vizlib import assets, images
 from vizlib.images import ImageError
-from vizlib.images.catalog import TEXTURES
+from vizlib.images.catalog import PHOTOS, TEXTURES
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (12, 17, 3), dtype=np.uint8)
@@ -129,21 +128,21 @@ def test_a_painting_is_a_style_after_its_download(server, cache, monkeypatch):
     monkeypatch.setitem(assets.DOWNLOADS, "wave", download)
     assert_image(images.style("wave"), RGB / 255)
     server.close()
-    with pytest.raises(assets.AssetError, match="the_scream could not be downloaded.*no connection"):
+    with pytest.raises(assets.AssetError, match="the_scream.*no connection"):
         images.style("the_scream")
 
 
 @pytest.mark.parametrize(
     ("ask", "name", "message"),
     [
-        (images.style, "mosaik", "'mosaik' is not the name of a style; did you mean 'mosaic'?"),
-        (images.style, "brick", "'brick' is not the name of a style; there are whirls, meadow"),
-        (images.texture, "gras", "'gras' is not the name of a texture; did you mean 'grass'?"),
-        (images.texture, "mosaic", "'mosaic' is not the name of a texture; there are brick, grass"),
+        (images.style, "mosaik", "'mosaik'.*'mosaic'"),
+        (images.style, "brick", "'brick'.*style.*whirls, meadow"),
+        (images.texture, "gras", "'gras'.*'grass'"),
+        (images.texture, "mosaic", "'mosaic'.*texture.*brick, grass"),
     ],
 )
 def test_a_style_or_texture_of_another_name(ask, name, message):
-    with pytest.raises(ImageError, match=re.escape(message)):
+    with pytest.raises(ImageError, match=message):
         ask(name)
 
 
@@ -156,13 +155,13 @@ def test_descriptions_serve_as_alt_text(name):
 
 
 def test_no_description_for_a_stranger():
-    with pytest.raises(ImageError, match="'chelsae' is not the name of a picture; did you mean 'chelsea'"):
+    with pytest.raises(ImageError, match="'chelsae'.*'chelsea'"):
         images.describe("chelsae")
 
 
 def test_a_photo_whose_package_lost_it(monkeypatch):
-    monkeypatch.setitem(images.PHOTOS, "coffee", images.PHOTOS["coffee"]._replace(file="data/gone.png"))
-    with pytest.raises(ImageError, match="'coffee' comes inside scikit-image.*pip install --upgrade scikit-image"):
+    monkeypatch.setitem(PHOTOS, "coffee", PHOTOS["coffee"]._replace(file="data/gone.png"))
+    with pytest.raises(ImageError, match="'coffee'.*pip install --upgrade scikit-image"):
         images.load("coffee")
 
 
@@ -363,50 +362,50 @@ EXACT = encoded(RGB)
 NAN = UNIT.copy()
 NAN[3, 4, 1] = np.nan
 BAD = {
-    "empty": (b"", "what was given .0 bytes. is not an image that PIL can read: convert it to JPEG or PNG"),
-    "text": (b"Dear diary, today I saw a cat.", "is not an image that PIL can read"),
-    "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "is not an image that PIL can read"),
-    "truncated png": (EXACT[:-200], "cannot be decoded .*: if it is damaged or cut short, get it again"),
-    "truncated jpeg": (encoded(RGB, "JPEG")[:-30], "cannot be decoded .*truncated"),
-    "png header only": (EXACT[:33], "is not an image that PIL can read"),
-    "broken gif": (encoded(RGB, "GIF")[:-30], "cannot be decoded"),
-    "altered png": (EXACT[:60] + bytes([EXACT[60] ^ 255]) + EXACT[61:], "cannot be decoded"),
+    "empty": (b"", "0 bytes.*JPEG or PNG"),
+    "text": (b"Dear diary, today I saw a cat.", "30 bytes.*JPEG or PNG"),
+    "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "41 bytes.*JPEG or PNG"),
+    "truncated png": (EXACT[:-200], "decoded.*get it again"),
+    "truncated jpeg": (encoded(RGB, "JPEG")[:-30], "decoded.*truncated.*get it again"),
+    "png header only": (EXACT[:33], "33 bytes.*JPEG or PNG"),
+    "broken gif": (encoded(RGB, "GIF")[:-30], "decoded.*get it again"),
+    "altered png": (EXACT[:60] + bytes([EXACT[60] ^ 255]) + EXACT[61:], "decoded.*get it again"),
     "too many pixels": (
         png(7000, 6000),
-        "is 6000x7000, 42,000,000 pixels, expected at most 40,000,000: make it smaller",
+        "6000x7000.*42,000,000.*40,000,000.*smaller",
     ),
-    "decompression bomb": (png(50_000, 50_000), "more pixels than PIL opens .*make it smaller"),
-    "array too large": (np.zeros((6400, 6400), bool), "40,960,000 pixels, expected at most"),
+    "decompression bomb": (png(50_000, 50_000), "2500000000.*smaller"),
+    "array too large": (np.zeros((6400, 6400), bool), "array.*40,960,000.*40,000,000"),
     "tensor too large": (
         torch.zeros(1, dtype=torch.uint8).expand(3, 6400, 6400),
-        "40,960,000 pixels, expected at most",
+        "tensor.*40,960,000.*40,000,000",
     ),
-    "no rows": (np.zeros((0, 5, 3)), "the array is 0x5: there are no pixels"),
-    "no columns": (torch.zeros(3, 5, 0), "the tensor is 5x0: there are no pixels"),
-    "empty PIL image": (Image.new("RGB", (0, 4)), "the PIL image is 4x0: there are no pixels"),
-    "five channels": (np.zeros((8, 8, 5)), r"shape \(8, 8, 5\); expected \(H, W\) or \(H, W, C\) with C 1, 3 or 4"),
-    "channels first": (np.zeros((3, 8, 8)), r"shape \(3, 8, 8\).*transpose\(1, 2, 0\) puts channels last"),
-    "channels last": (torch.zeros(8, 8, 3), r"shape \(8, 8, 3\).*permute\(2, 0, 1\) puts channels first"),
-    "one dimension": (np.zeros(8), r"shape \(8,\)"),
-    "five dimensions": (torch.zeros(1, 1, 3, 8, 8), r"shape \(1, 1, 3, 8, 8\)"),
-    "a batch": (torch.zeros(4, 3, 8, 8), r"holds 4 images, expected one: load\(batch\[i\]\)"),
-    "int64": (np.zeros((8, 8), int), r"holds int64 numbers; expected uint8 .0 to 255.*astype\('uint8'\)"),
-    "strings": (np.full((8, 8), "a"), "holds str.* numbers; expected uint8"),
-    "objects": (np.full((8, 8), None), "holds object numbers; expected uint8"),
-    "complex": (torch.zeros(3, 8, 8, dtype=torch.complex64), r"holds complex64 numbers.*torch\.uint8"),
-    "NaN": (NAN, "the array holds NaN or infinite values"),
-    "infinity": (torch.full((3, 8, 8), torch.inf), "the tensor holds NaN or infinite values"),
-    "0 to 255 as floats": (RGB.astype(float), "values from 0 to 255, expected .0, 1.: divide by 255"),
-    "-1 to 1": (UNIT * 2 - 1, r"values from -0\.\d+ to 0\.\d+, expected .0, 1.: rescale it, or clip"),
-    "float tiff beyond 1": (encoded(Image.fromarray(np.full((4, 4), 7, np.float32)), "TIFF"), "values from 7 to 7"),
-    "32-bit tiff": (encoded(Image.fromarray(np.full((4, 4), 70_000, np.int32)), "TIFF"), "holds int32 numbers"),
-    "misspelt name": ("chelsae", "'chelsae' is neither a file nor the name of a picture; did you mean 'chelsea'"),
-    "unknown name": ("zzzzzz", "'zzzzzz' is neither a file nor the name of a picture; there are chelsea, coffee"),
-    "no text": ("", "is a folder: give one image file"),
-    "folder": (os.curdir, "is a folder: give one image file in it"),
-    "missing file": ("photos/cat.png", "there is no file 'cat.png' in .*photos: check the name and the folder"),
-    "missing bare file": ("cat.png", "there is no file 'cat.png' in /|there is no file 'cat.png' in [A-Z]:"),
-    "endless name": ("x" * 5000 + ".png", "cannot be read: File name too long|there is no file"),
+    "no rows": (np.zeros((0, 5, 3)), "array.*0x5"),
+    "no columns": (torch.zeros(3, 5, 0), "tensor.*5x0"),
+    "empty PIL image": (Image.new("RGB", (0, 4)), "PIL image.*4x0"),
+    "five channels": (np.zeros((8, 8, 5)), r"\(8, 8, 5\).*\(H, W\) or \(H, W, C\)"),
+    "channels first": (np.zeros((3, 8, 8)), r"\(3, 8, 8\).*transpose\(1, 2, 0\)"),
+    "channels last": (torch.zeros(8, 8, 3), r"\(8, 8, 3\).*permute\(2, 0, 1\)"),
+    "one dimension": (np.zeros(8), r"\(8,\).*\(H, W, C\)"),
+    "five dimensions": (torch.zeros(1, 1, 3, 8, 8), r"\(1, 1, 3, 8, 8\).*\(C, H, W\)"),
+    "a batch": (torch.zeros(4, 3, 8, 8), r"\b4\b.*\bone\b.*load\(batch\[i\]\)"),
+    "int64": (np.zeros((8, 8), int), r"int64.*uint8.*astype\('uint8'\)"),
+    "strings": (np.full((8, 8), "a"), r"\bstr.*uint8"),
+    "objects": (np.full((8, 8), None), "object.*uint8"),
+    "complex": (torch.zeros(3, 8, 8, dtype=torch.complex64), r"complex64.*torch\.uint8"),
+    "NaN": (NAN, r"array.*NaN.*\[0, 1\]"),
+    "infinity": (torch.full((3, 8, 8), torch.inf), r"tensor.*infinite.*\[0, 1\]"),
+    "0 to 255 as floats": (RGB.astype(float), r"0 to 255.*\[0, 1\].*divide by 255"),
+    "-1 to 1": (UNIT * 2 - 1, r"-0\.\d+ to 0\.\d+.*\[0, 1\].*rescale"),
+    "float tiff beyond 1": (encoded(Image.fromarray(np.full((4, 4), 7, np.float32)), "TIFF"), r"7 to 7.*\[0, 1\]"),
+    "32-bit tiff": (encoded(Image.fromarray(np.full((4, 4), 70_000, np.int32)), "TIFF"), "int32.*uint8"),
+    "misspelt name": ("chelsae", "'chelsae'.*'chelsea'"),
+    "unknown name": ("zzzzzz", "'zzzzzz'.*chelsea, coffee"),
+    "no text": ("", "folder.*one image file"),
+    "folder": (os.curdir, "folder.*one image file"),
+    "missing file": ("photos/cat.png", "'cat.png'.*photos.*check"),
+    "missing bare file": ("cat.png", "'cat.png' in (/|[A-Z]:)"),
+    "endless name": ("x" * 5000 + ".png", "xxxx.*(too long|check)"),
 }
 
 
@@ -423,10 +422,10 @@ def test_bad_sources(kind, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (None, "cannot make an image of a NoneType; give a name, path"),
-        (7, "cannot make an image of a int; give"),
-        ([[0, 1], [1, 0]], "cannot make an image of a list"),
-        (io.StringIO("text"), "the file is open as text; open it with mode 'rb'"),
+        (None, "NoneType.*name, path"),
+        (7, "int.*name, path"),
+        ([[0, 1], [1, 0]], "list.*name, path"),
+        (io.StringIO("text"), "text.*'rb'"),
     ],
 )
 def test_wrong_types(source, message):
@@ -436,21 +435,21 @@ def test_wrong_types(source, message):
 
 def test_the_bound_on_pixels_is_the_callers():
     assert_image(images.load(EXACT, max_pixels=12 * 17), RGB / 255)
-    with pytest.raises(ImageError, match="is 12x17, 204 pixels, expected at most 203: .*raise max_pixels"):
+    with pytest.raises(ImageError, match="12x17.*204.*203.*max_pixels"):
         images.load(EXACT, max_pixels=12 * 17 - 1)
 
 
 def test_messages_name_the_file(tmp_path):
     path = tmp_path / "notes.jpg"
     path.write_text("not a photo")
-    with pytest.raises(ImageError, match=r"notes\.jpg is not an image"):
+    with pytest.raises(ImageError, match=r"notes\.jpg.*JPEG or PNG"):
         images.load(path)
 
 
 def test_a_bad_address(server):
-    with pytest.raises(assets.AssetError, match="the server answered with error 404"):
+    with pytest.raises(assets.AssetError, match=r"photo\.png.*404"):
         images.load(server.url("/photo.png"))
-    with pytest.raises(ImageError, match=r"http://127.* is not an image that PIL can read"):
+    with pytest.raises(ImageError, match="http://127.*/page.*JPEG or PNG"):
         images.load(server.serve("/page", b"<html>"))
 
 
@@ -491,22 +490,22 @@ def test_check_accepts_an_image_and_a_batch(device):
 @pytest.mark.parametrize(
     ("image", "error", "message"),
     [
-        (UNIT, TypeError, r"image is a numpy.ndarray, expected a tensor \(N, 3, H, W\): images.load makes one"),
-        (torch.rand(3, 4, 5), ImageError, r"shape \(3, 4, 5\), expected \(N, 3, H, W\): image\[None\] adds the N"),
-        (torch.rand(1, 1, 4, 5), ImageError, r"shape \(1, 1, 4, 5\), expected \(N, 3, H, W\): images.load makes one"),
-        (torch.rand(1, 4, 5, 3), ImageError, r"shape \(1, 4, 5, 3\), expected"),
-        (torch.rand(1, 3, 4, 5).double(), ImageError, "is torch.float64, expected torch.float32"),
-        (torch.zeros(1, 3, 4, 5, dtype=torch.uint8), ImageError, "is torch.uint8, expected torch.float32"),
-        (torch.rand(0, 3, 4, 5), ImageError, r"shape \(0, 3, 4, 5\): there are no pixels"),
-        (torch.full((1, 3, 4, 5), torch.nan), ImageError, "image holds NaN or infinite values"),
-        (torch.tensor([0.0, -torch.inf, 1]).view(1, 3, 1, 1), ImageError, "image holds NaN or infinite values"),
+        (UNIT, TypeError, r"numpy\.ndarray.*\(N, 3, H, W\).*images\.load"),
+        (torch.rand(3, 4, 5), ImageError, r"\(3, 4, 5\).*\(N, 3, H, W\).*image\[None\]"),
+        (torch.rand(1, 1, 4, 5), ImageError, r"\(1, 1, 4, 5\).*\(N, 3, H, W\).*images\.load"),
+        (torch.rand(1, 4, 5, 3), ImageError, r"\(1, 4, 5, 3\).*\(N, 3, H, W\)"),
+        (torch.rand(1, 3, 4, 5).double(), ImageError, r"torch\.float64.*torch\.float32"),
+        (torch.zeros(1, 3, 4, 5, dtype=torch.uint8), ImageError, r"torch\.uint8.*torch\.float32"),
+        (torch.rand(0, 3, 4, 5), ImageError, r"\(0, 3, 4, 5\).*no pixels"),
+        (torch.full((1, 3, 4, 5), torch.nan), ImageError, r"image.*NaN or infinite.*\[0, 1\]"),
+        (torch.tensor([0.0, -torch.inf, 1]).view(1, 3, 1, 1), ImageError, r"image.*NaN or infinite.*\[0, 1\]"),
         (
             torch.full((1, 3, 4, 5), 128.0),
             ImageError,
-            "image has values from 128 to 128, expected .0, 1.: divide by 255",
+            r"128 to 128.*\[0, 1\].*divide by 255",
         ),
-        (torch.full((1, 3, 4, 5), -0.01), ImageError, "image has values from -0.01 to -0.01, expected .0, 1.: rescale"),
-        (torch.full((1, 3, 4, 5), 1.01), ImageError, "image has values from 1.01 to 1.01"),
+        (torch.full((1, 3, 4, 5), -0.01), ImageError, r"-0\.01 to -0\.01.*\[0, 1\].*rescale"),
+        (torch.full((1, 3, 4, 5), 1.01), ImageError, r"1\.01 to 1\.01.*\[0, 1\]"),
     ],
 )
 def test_check_refuses(image, error, message):
@@ -515,7 +514,7 @@ def test_check_refuses(image, error, message):
 
 
 def test_check_calls_it_by_its_name():
-    with pytest.raises(ImageError, match="^style has shape"):
+    with pytest.raises(ImageError, match=r"^style\b.*\(3, 4, 5\)"):
         images.check(torch.rand(3, 4, 5), "style")
 
 
@@ -571,9 +570,9 @@ def test_a_jpeg_keeps_every_pixels_colour_when_asked(full_chroma, sampling):
 @pytest.mark.parametrize(
     ("sides", "pace", "message"),
     [
-        ((8, 8, 12), 4, "one is 12x12 and the first 8x8 pixels wide and high, expected all of one size"),
-        ((8, 8), 0, "frames_per_second is 0, expected 0.1 to 100"),
-        ((8, 8), float("nan"), "frames_per_second is nan"),
+        ((8, 8, 12), 4, "12x12.*8x8"),
+        ((8, 8), 0, r"frames_per_second.*\b0\b.*0\.1 to 100"),
+        ((8, 8), float("nan"), r"frames_per_second.*nan.*0\.1 to 100"),
     ],
 )
 def test_animations_that_are_refused(tmp_path, sides, pace, message):
@@ -584,22 +583,22 @@ def test_animations_that_are_refused(tmp_path, sides, pace, message):
 
 
 def test_a_name_that_is_too_long_is_an_image_error(tmp_path):
-    with pytest.raises(ImageError, match="cannot be written"):
+    with pytest.raises(ImageError, match=r"aaa\.png.*writ"):
         images.save(torch.rand(1, 3, 4, 4), tmp_path / ("a" * 300 + ".png"))
 
 
 @pytest.mark.parametrize("convert", [images.to_array, images.to_pil, images.to_bytes])
 def test_only_one_image_at_a_time(convert):
-    with pytest.raises(ImageError, match=r"holds 2 images, expected one: image\[i : i \+ 1\]"):
+    with pytest.raises(ImageError, match=r"\b2\b.*\bone\b.*image\[i : i \+ 1\]"):
         convert(torch.rand(2, 3, 4, 4))
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"format": "gif"}, "format is 'gif', expected 'png' or 'jpeg'"),
-        ({"format": "jpeg", "quality": 0}, "quality is 0, expected 1 to 95"),
-        ({"format": "jpeg", "quality": 100}, "quality is 100, expected 1 to 95"),
+        ({"format": "gif"}, "format.*'gif'.*'png'.*'jpeg'"),
+        ({"format": "jpeg", "quality": 0}, r"quality.*\b0\b.*1 to 95"),
+        ({"format": "jpeg", "quality": 100}, r"quality.*\b100\b.*1 to 95"),
     ],
 )
 def test_to_bytes_refuses(options, message):
@@ -625,7 +624,7 @@ def test_save_replaces_a_file_only_when_all_is_written(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", fail)
-        with pytest.raises(ImageError, match=r"a\.png cannot be written: No space left on device"):
+        with pytest.raises(ImageError, match=r"a\.png.*No space left on device"):
             images.save(as_image(UNIT), path)
     assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
     assert np.array_equal(imageio.imread(path), RGB)
@@ -634,12 +633,9 @@ def test_save_replaces_a_file_only_when_all_is_written(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("a.gif", r"'a\.gif' ends in '\.gif', expected \.png, \.jpg or \.jpeg"),
-        ("a", "'a' ends in '', expected"),
-        (
-            "no folder/a.png",
-            r"a\.png cannot be written: No such file or directory; is .*no folder a folder to write in",
-        ),
+        ("a.gif", r"'a\.gif'.*\.png, \.jpg or \.jpeg"),
+        ("a", r"'a'.*\.png, \.jpg or \.jpeg"),
+        ("no folder/a.png", r"no folder.a\.png.*No such file or directory"),
     ],
 )
 def test_save_refuses(tmp_path, name, message):
@@ -708,18 +704,18 @@ def test_prepare_is_the_middle_square():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda image: images.resize(image, 0), ImageError, "size is 0, expected a number of pixels of at least 1"),
-        (lambda image: images.resize(image, (4, -1)), ImageError, r"size is \(4, -1\), expected a number of pixels"),
-        (lambda image: images.resize(image, (4, 4, 4)), ImageError, r"size is \(4, 4, 4\), expected"),
-        (lambda image: images.resize(image, ()), ImageError, r"size is \(\), expected"),
-        (lambda image: images.resize(image, 6.5), TypeError, "size is 6.5, expected a whole number of pixels"),
-        (lambda image: images.resize(image, "64"), TypeError, "size is '64', expected a whole number of pixels"),
-        (lambda image: images.resize(image, 10**6), ImageError, "an image resized to 1000000 is .* expected at most"),
-        (lambda image: images.resize(image, 8, "cubic"), ImageError, "mode is 'cubic', expected one of bilinear, bic"),
-        (lambda image: images.resize(image[0], 8), ImageError, r"image\[None\] adds the N"),
-        (lambda image: images.center_crop(image, 13), ImageError, "cannot crop 13x13 out of an image of 12x17: resize"),
-        (lambda image: images.center_crop(image[0], 3), ImageError, r"image\[None\] adds the N"),
-        (lambda image: images.prepare(image, (8, 8)), TypeError, r"expected a whole number of pixels"),
+        (lambda image: images.resize(image, 0), ImageError, r"size.*\b0\b.*at least 1"),
+        (lambda image: images.resize(image, (4, -1)), ImageError, r"size.*\(4, -1\).*at least 1"),
+        (lambda image: images.resize(image, (4, 4, 4)), ImageError, r"size.*\(4, 4, 4\).*\(height, width\)"),
+        (lambda image: images.resize(image, ()), ImageError, r"size.*\(\).*\(height, width\)"),
+        (lambda image: images.resize(image, 6.5), TypeError, r"size.*6\.5.*whole number"),
+        (lambda image: images.resize(image, "64"), TypeError, "size.*'64'.*whole number"),
+        (lambda image: images.resize(image, 10**6), ImageError, "1000000.*40,000,000"),
+        (lambda image: images.resize(image, 8, "cubic"), ImageError, "mode.*'cubic'.*bilinear, bicubic, nearest"),
+        (lambda image: images.resize(image[0], 8), ImageError, r"\(3, 12, 17\).*image\[None\]"),
+        (lambda image: images.center_crop(image, 13), ImageError, "13x13.*12x17.*resize"),
+        (lambda image: images.center_crop(image[0], 3), ImageError, r"\(3, 12, 17\).*image\[None\]"),
+        (lambda image: images.prepare(image, (8, 8)), TypeError, r"\(8, 8\).*whole number"),
     ],
 )
 def test_sizes_refuse(call, error, message):

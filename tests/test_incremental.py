@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torchvision
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -159,7 +160,7 @@ def skeleton(name: str) -> nn.Module:
         return models.load(name).module
     options = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
     with torch.device("meta"):
-        return models.torchvision.models.get_model(name, **options).eval()
+        return torchvision.models.get_model(name, **options).eval()
 
 
 def test_the_table_below_has_every_network():
@@ -172,7 +173,7 @@ def test_how_far_a_network_of_the_zoo_is_followed(name):
 
 
 def test_published_googlenet_weights_take_the_other_way():
-    module = models.torchvision.models.googlenet(aux_logits=False, init_weights=False, transform_input=True).eval()
+    module = torchvision.models.googlenet(aux_logits=False, init_weights=False, transform_input=True).eval()
     net = models.wrap(module)
     assert trace(net.module).followed == (0, 57)  # it rearranges the colours first, which is not a known layer
     assert difference(net, image_of(48, 48), [(0, 9), (20, 29)], [(10, 19)]) < 1e-5
@@ -212,7 +213,7 @@ class Undecided(nn.Module):
 
 def test_a_network_that_cannot_be_traced_is_run_whole():
     net = wrapped(Undecided())
-    with pytest.raises(Unknown, match="cannot trace Undecided"):
+    with pytest.raises(Unknown, match="Undecided"):
         trace(net.module)
     assert clean_run(net, image_of(20, 20)).graph.steps == []
     assert difference(net, image_of(20, 20), spans(20, 5, 5), spans(20, 5, 5), classes=[4, 0]) < 1e-6
@@ -234,7 +235,7 @@ class Overwriting(nn.Module):
 
 def test_in_place_changes_that_others_read_are_run_whole():
     net = wrapped(Overwriting())
-    with pytest.raises(Unknown, match="relu changes in place what others read"):
+    with pytest.raises(Unknown, match="relu.*in place"):
         trace(net.module)
     assert difference(net, image_of(20, 20), spans(20, 5, 5), spans(20, 5, 5)) < 1e-6
 

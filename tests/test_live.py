@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from PIL import Image
 
 from vizlib import images
 from vizlib.optimize import Step
-from vizlib.widgets import explorer as explorers
 from vizlib.widgets import live
 
 
@@ -229,7 +229,7 @@ def test_headless_an_exception_is_raised_in_the_cell(monkeypatch):
 
 
 def test_on_colab_all_steps_run_inside_the_cell_and_interrupt_keeps_the_picture(monkeypatch, shown):
-    monkeypatch.setitem(explorers.sys.modules, "google.colab", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace())
     painter = Painter(Knobs(40), pace=0.001)
     assert live.run(painter.start, painter.knobs, "gray").result().iteration == 40
     assert shown[-1].metadata == {"alt": "gray"} and len(shown) > 2

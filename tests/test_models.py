@@ -126,6 +126,18 @@ def test_weights_from_a_local_file(tmp_path, suffix, squeezenet):
     assert all(torch.equal(value, state[key]) for key, value in net.module.state_dict().items())
 
 
+@pytest.mark.parametrize("weights", ["trained", "untrained", "own"])
+@pytest.mark.parametrize("name", models.zoo.BUNDLED)
+def test_a_damaged_bundled_file_is_named_whatever_weights_are_asked_for(tmp_path, monkeypatch, name, weights):
+    """The names of the classes and the sizes come from the bundled file, also where the weights do not."""
+    own = assets.data_path(f"{name}.safetensors")
+    damaged = tmp_path / own.name
+    damaged.write_bytes(own.read_bytes()[:1000])
+    monkeypatch.setattr(assets, "data_folder", lambda: tmp_path)
+    with pytest.raises(assets.AssetError, match=f"{re.escape(str(damaged))}.*damaged"):
+        models.load(name, "cpu", own if weights == "own" else weights)
+
+
 def test_googlenet_takes_a_published_state_dict_with_its_auxiliary_heads(tmp_path):
     published = torchvision.models.googlenet(aux_logits=True, init_weights=False).eval()
     torch.save(published.state_dict(), tmp_path / "googlenet.pth")
@@ -135,6 +147,7 @@ def test_googlenet_takes_a_published_state_dict_with_its_auxiliary_heads(tmp_pat
     torch.testing.assert_close(net(images), published((images - net.mean) / net.std))
 
 
+@pytest.mark.slow
 def test_the_imagenet_squeezenet_scores_as_published():
     if not (SHARED / "models").is_dir():
         pytest.skip("the ImageNet SqueezeNet and the photos are not beside this checkout")
@@ -205,17 +218,17 @@ def test_gradients_reach_the_image_but_not_the_weights(minivgg):
 @pytest.mark.parametrize(
     ("images", "error", "message"),
     [
-        ("a.jpg", TypeError, "takes a float tensor .* not a str; use vizlib.images.load"),
-        (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), TypeError, "not a torch.uint8 tensor"),
-        (torch.zeros(1, 3, 64, 64, dtype=torch.float64), TypeError, "takes torch.float32 images, got torch.float64"),
-        (torch.zeros(3, 64, 64), ValueError, r"shape \(N, 3, H, W\), got \(3, 64, 64\)"),
-        (torch.zeros(1, 4, 64, 64), ValueError, r"got \(1, 4, 64, 64\)"),
-        (torch.zeros(0, 3, 64, 64), ValueError, r"got \(0, 3, 64, 64\)"),
-        (torch.zeros(1, 3, 64, 40), ValueError, "at least 64 pixels a side, got 64x40; enlarge them"),
-        (torch.full((1, 3, 64, 64), 128.0), ValueError, r"in \[0, 1\] and normalises them itself, got 128 to 128"),
-        (torch.full((1, 3, 64, 64), -2.0), ValueError, "normalises them itself, got -2 to -2"),
-        (torch.full((1, 3, 64, 64), float("nan")), ValueError, "got nan to nan"),
-        (torch.full((1, 3, 64, 64), float("inf")), ValueError, "got inf to inf"),
+        ("a.jpg", TypeError, r"\bstr\b.*images\.load"),
+        (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), TypeError, r"torch\.uint8.*images\.load"),
+        (torch.zeros(1, 3, 64, 64, dtype=torch.float64), TypeError, r"torch\.float32.*torch\.float64.*\.float\(\)"),
+        (torch.zeros(3, 64, 64), ValueError, r"\(N, 3, H, W\).*\(3, 64, 64\)"),
+        (torch.zeros(1, 4, 64, 64), ValueError, r"\(N, 3, H, W\).*\(1, 4, 64, 64\)"),
+        (torch.zeros(0, 3, 64, 64), ValueError, r"\(N, 3, H, W\).*\(0, 3, 64, 64\)"),
+        (torch.zeros(1, 3, 64, 40), ValueError, r"\b64 pixels.*64x40.*enlarge"),
+        (torch.full((1, 3, 64, 64), 128.0), ValueError, r"\[0, 1\].*128 to 128"),
+        (torch.full((1, 3, 64, 64), -2.0), ValueError, r"\[0, 1\].*-2 to -2"),
+        (torch.full((1, 3, 64, 64), float("nan")), ValueError, r"\[0, 1\].*nan to nan"),
+        (torch.full((1, 3, 64, 64), float("inf")), ValueError, r"\[0, 1\].*inf to inf"),
     ],
 )
 def test_bad_images(minivgg, images, error, message):
@@ -226,33 +239,33 @@ def test_bad_images(minivgg, images, error, message):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda p: models.load("vgg61"), LookupError, "network 'vgg61' is unknown; did you mean 'vgg1"),
-        (lambda p: models.load("minivgg", weights=p / "no.safetensors"), assets.AssetError, "no.safetensors"),
+        (lambda p: models.load("vgg61"), LookupError, "'vgg61'.*'vgg1"),
+        (lambda p: models.load("minivgg", weights=p / "no.safetensors"), assets.AssetError, r"no\.safetensors"),
         (
             lambda p: models.load("resnet18", weights=p / "other.pth"),
             ValueError,
-            "does not hold the weights of resnet18",
+            r"other\.pth.*resnet18",
         ),
-        (lambda p: models.load("minivgg", weights=p / "other.pth"), ValueError, "missing .conv1.bias"),
-        (lambda p: models.load("minivgg", device="gpu"), ValueError, "device 'gpu' cannot be used here .* try 'cpu'"),
-        (lambda p: models.wrap(tiny()).predict(torch.rand(1, 3, 9, 9), "5"), ValueError, "k = '5': expected a whole"),
-        (lambda p: models.wrap("resnet"), TypeError, "expected an nn.Module, got a str"),
-        (lambda p: models.wrap(tiny(), mean=(0.5,)), ValueError, r"mean: expected three numbers in \[0, 1\]"),
-        (lambda p: models.wrap(tiny(), mean=(124, 117, 104)), ValueError, "mean: expected three numbers"),
-        (lambda p: models.wrap(tiny(), mean=0.5), ValueError, "mean: expected three numbers .* got 0.5"),
-        (lambda p: models.wrap(tiny(), std=(0.2, 0, 0.2)), ValueError, "std: expected three numbers"),
-        (lambda p: models.wrap(tiny(), classes="ab").predict(torch.rand(1, 3, 9, 9), 1), ValueError, "3 outputs and 2"),
+        (lambda p: models.load("minivgg", weights=p / "other.pth"), ValueError, r"other\.pth.*minivgg.*conv1\.bias"),
+        (lambda p: models.load("minivgg", device="gpu"), ValueError, "'gpu'.*'cpu'"),
+        (lambda p: models.wrap(tiny()).predict(torch.rand(1, 3, 9, 9), "5"), ValueError, r"\bk\b.*'5'.*whole number"),
+        (lambda p: models.wrap("resnet"), TypeError, r"nn\.Module.*\bstr\b"),
+        (lambda p: models.wrap(tiny(), mean=(0.5,)), ValueError, r"mean.*\[0, 1\].*\(0\.5,\)"),
+        (lambda p: models.wrap(tiny(), mean=(124, 117, 104)), ValueError, r"mean.*\[0, 1\].*124"),
+        (lambda p: models.wrap(tiny(), mean=0.5), ValueError, r"mean.*\[0, 1\].*0\.5"),
+        (lambda p: models.wrap(tiny(), std=(0.2, 0, 0.2)), ValueError, r"std.*\[0, 1\].*\(0\.2, 0, 0\.2\)"),
+        (lambda p: models.wrap(tiny(), classes="ab").predict(torch.rand(1, 3, 9, 9), 1), ValueError, r"\b3\b.*\b2\b"),
         (
             lambda p: models.wrap(tiny()).predict(torch.rand(1, 3, 9, 9), 7),
             ValueError,
-            "k = 7: expected a whole number from 1 to 3",
+            r"\bk\b.*\b7\b.*1 to 3",
         ),
         (
             lambda p: models.wrap(tiny(), classes=["cat"]).class_index("cta"),
             LookupError,
-            "class 'cta' .* did you mean 'cat'",
+            "'cta'.*'cat'",
         ),
-        (lambda p: models.download("minivggg"), LookupError, "did you mean 'minivgg'"),
+        (lambda p: models.download("minivggg"), LookupError, "'minivggg'.*'minivgg'"),
     ],
 )
 def test_bad_arguments(tmp_path, call, error, message):

@@ -60,13 +60,13 @@ def test_kept_share_ignores_the_order():
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (lambda: neighbours.nearest(POINTS, torch.zeros(1, 3), 1), r"of one D, got shapes \(4, 2\) and \(1, 3\)"),
-        (lambda: neighbours.nearest(POINTS, POINTS, 0), "k = 0: expected a whole number of at least 1"),
-        (lambda: neighbours.nearest(POINTS, POINTS, 5), "k = 5: only 4 images are left"),
-        (lambda: neighbours.precision_at_k(POINTS, torch.zeros(4), 4), "k = 4: only 3 images are left"),
-        (lambda: neighbours.nearest(POINTS, POINTS * torch.nan, 1), "there is a NaN or an infinity"),
-        (lambda: neighbours.nearest(POINTS, POINTS, 1, torch.eye(3).bool()), r"leave_out: expected \(4, 4\)"),
-        (lambda: neighbours.shift(torch.rand(1, 3, 4, 4), 4), "pixels = 4: expected 0 to 3"),
+        (lambda: neighbours.nearest(POINTS, torch.zeros(1, 3), 1), r"\(4, 2\).*\(1, 3\)"),
+        (lambda: neighbours.nearest(POINTS, POINTS, 0), r"\bk\b.*\b0\b.*\b1\b"),
+        (lambda: neighbours.nearest(POINTS, POINTS, 5), r"\bk\b.*\b5\b.*\b4\b.*smaller"),
+        (lambda: neighbours.precision_at_k(POINTS, torch.zeros(4), 4), r"\bk\b.*\b4\b.*\b3\b.*smaller"),
+        (lambda: neighbours.nearest(POINTS, POINTS * torch.nan, 1), "finite.*NaN"),
+        (lambda: neighbours.nearest(POINTS, POINTS, 1, torch.eye(3).bool()), r"leave_out.*\(4, 4\).*\(3, 3\)"),
+        (lambda: neighbours.shift(torch.rand(1, 3, 4, 4), 4), r"pixels.*\b4\b.*0 to 3"),
     ],
 )
 def test_mistakes_are_named(act, message):

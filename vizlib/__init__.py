@@ -1,4 +1,4 @@
-"""A hands-on companion to the lecture "Visualizing and Understanding" convolutional networks."""
+"""A hands-on companion to a lecture on visualising and understanding convolutional networks."""
 
 from vizlib.compute import limit_threads
 

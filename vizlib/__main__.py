@@ -1,4 +1,4 @@
-"""`python -m vizlib info` says what is here; `python -m vizlib download` fetches pictures and networks beforehand."""
+"""The command line: `python -m vizlib info` describes the installation, `download` fetches files in advance."""
 
 import argparse
 import platform
@@ -17,11 +17,15 @@ PACKAGES = ("torch", "torchvision", "ipywidgets", "ipykernel", "jupyterlab")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns 0 for success, 1 for a failure that it has told on stderr (2: wrong usage)."""
-    parser = argparse.ArgumentParser(prog="python -m vizlib", description="The helper of the notebooks.")
+    """Run the command line and return its exit status: 0, or 1 after a failed download (the reason is on stderr).
+
+    Raises:
+        SystemExit: Wrong usage, with status 2.
+    """
+    parser = argparse.ArgumentParser(prog="python -m vizlib", description="A command-line helper for the notebooks.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="info | download")
-    commands.add_parser("info", help="versions, device, threads, and which files are here")
-    download = commands.add_parser("download", help="fetch pictures and networks now, for working offline later")
+    commands.add_parser("info", help="show versions, device, threads and which files are present")
+    download = commands.add_parser("download", help="fetch pictures and networks now, to work offline later")
     download.add_argument("names", nargs="*", metavar="NAME", help="what to fetch")
     download.add_argument("--all", action="store_true", help="fetch everything")
     options = parser.parse_args(arguments)
@@ -39,21 +43,21 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class Offer(NamedTuple):
-    """Something to download: its size in bytes, and the function that does it, given the name."""
+    """Something that can be downloaded: its size in bytes, and the function that fetches it by name."""
 
     size: int
     fetch: Callable[[str], object]
 
 
 def downloads() -> dict[str, Offer]:
-    """What can be downloaded, by name: the pictures, then the networks."""
+    """Everything that can be downloaded, by name: first the pictures, then the networks."""
     pictures = {name: Offer(assets.size(name), assets.fetch) for name in assets.names()}
     networks = {name: Offer(size, models.download) for name, size in models.names().items() if size}
     return pictures | networks
 
 
 def fetch_all(names: list[str]) -> int:
-    """Fetch each name and go on past failures; returns 0, or 1 if any failed."""
+    """Fetch each name, carrying on after a failure, and return 0, or 1 if any failed."""
     offered, failed = downloads(), []
     for name in dict.fromkeys(names):
         try:
@@ -68,12 +72,12 @@ def fetch_all(names: list[str]) -> int:
 
 
 def listing() -> str:
-    """The downloads and their sizes, a line each."""
+    """The available downloads and their sizes, one per line."""
     return "\n".join(f"  {name:<20} {megabytes(offer.size)}" for name, offer in downloads().items())
 
 
 def info() -> str:
-    """Versions, device, threads, and the files that are here, as a table to paste into a question."""
+    """Versions, device, threads and the files that are present, as a table to paste into a request for help."""
     device = default_device()
     gpu = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
     bundled = sorted(path for path in assets.data_folder().glob("*") if path.is_file())
@@ -94,7 +98,7 @@ def info() -> str:
 
 
 def installed(package: str) -> str:
-    """The version of an installed package."""
+    """The version of a package, or 'not installed'."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -102,7 +106,7 @@ def installed(package: str) -> str:
 
 
 def megabytes(size: int) -> str:
-    """A size in bytes as people read it: '0.3 MB'."""
+    """A size in bytes, written for people: '0.3 MB'."""
     return f"{size / 1e6:.1f} MB"
 
 

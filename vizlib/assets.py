@@ -1,7 +1,7 @@
-"""Where bundled and downloaded files live, and the only module that touches the network.
+"""Where bundled and downloaded files live. This is the only module that touches the network.
 
-Whatever goes wrong (offline, a file cut short or altered, a full or read-only disk) is an `AssetError` whose sentence
-says what to do, and never leaves half a file in the cache.
+Whatever goes wrong (no connection, a truncated or altered file, a full or read-only disk) raises an `AssetError` whose
+message says what to do. A failure never leaves half a file in the cache.
 """
 
 import hashlib
@@ -31,14 +31,14 @@ TIMEOUT = 30  # seconds without a byte from the server
 
 
 class AssetError(OSError):
-    """A file could not be found, downloaded, stored or read; the message says what to do."""
+    """A file cannot be found, downloaded, stored or read; the message says what to do."""
 
 
 # --- names ----------------------------------------------------------------------------------------------------------
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: '; did you mean 'conv1'?', or nothing where none is near."""
+    """The end of a message about an unknown name: "; did you mean 'conv1'?", or "" if no known name is close."""
     near = get_close_matches(str(name), list(known), n=3, cutoff=0.6)
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 
@@ -47,7 +47,7 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 
 
 def data_folder() -> Path:
-    """The folder of the files that ship with vizlib: inside the installed package, or `data/` of a checkout."""
+    """The folder of the files that ship with vizlib: inside the installed package, or `data/` in a checkout."""
     package = Path(__file__).resolve().parent
     return package / "data" if (package / "data").is_dir() else package.parent / "data"
 
@@ -56,7 +56,7 @@ def data_path(name: str) -> Path:
     """The path of a bundled file, such as `data_path("minivgg.safetensors")`.
 
     Raises:
-        AssetError: No such file comes with vizlib.
+        AssetError: No file of this name comes with vizlib.
     """
     path = data_folder() / name
     if not path.is_file():
@@ -66,27 +66,27 @@ def data_path(name: str) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: the folder named by VIZLIB_CACHE, else the user's usual cache folder."""
+    """The folder where downloads are kept: VIZLIB_CACHE if it is set, else the user's usual cache folder."""
     return Path(os.environ.get("VIZLIB_CACHE") or pooch.os_cache("vizlib")).expanduser().absolute()
 
 
 def checkpoint_folder() -> Path:
-    """Where torchvision's weights are kept: torch.hub's folder, or inside VIZLIB_CACHE when that is set."""
+    """The folder where torchvision's weights are kept: inside VIZLIB_CACHE if it is set, else torch.hub's folder."""
     root = cache_folder() if os.environ.get("VIZLIB_CACHE") else Path(torch.hub.get_dir())
     return root / "checkpoints"
 
 
 def sha256(path: str | os.PathLike) -> str:
-    """The file's SHA-256 as 64 hexadecimal digits."""
+    """The SHA-256 of a file, as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Inside the `with`, a path to write a file or a folder at; it takes the place of `path` at the end, whole.
+    """Inside the `with`, a temporary path to write a file or a folder to; at the end it replaces `path` in one move.
 
-    After an exception `path` is as it was, and nothing is left beside it.
+    After an exception `path` is unchanged, and nothing is left beside it.
     """
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
@@ -103,7 +103,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 class Download(NamedTuple):
-    """One downloadable file; `size` is in bytes."""
+    """A file that can be downloaded; `size` is in bytes."""
 
     url: str
     sha256: str
@@ -112,7 +112,7 @@ class Download(NamedTuple):
 
 _GITHUB = "https://raw.githubusercontent.com"
 _STYLE = f"{_GITHUB}/jcjohnson/fast-neural-style/813c83441953ead2adb3f65f4cc2d5599d735fa7/images"
-# Its origin names no commit: should that branch ever hold another file, the hash refuses it.
+# This address names a branch, not a commit. If the file there ever changes, the hash check refuses it.
 _CAT_DOG = f"{_GITHUB}/utkuozbulak/pytorch-cnn-visualizations/master/input_images/cat_dog.png"
 
 DOWNLOADS = {
@@ -138,52 +138,62 @@ DOWNLOADS = {
 
 
 def names() -> list[str]:
-    """The files that `fetch` knows."""
+    """The names of the files that `fetch` can download."""
     return list(DOWNLOADS)
 
 
 def size(name: str) -> int:
-    """How many bytes `fetch(name)` downloads when the file is not cached."""
+    """The number of bytes that `fetch(name)` downloads if the file is not cached.
+
+    Raises:
+        AssetError: The name is not one of `names()`.
+    """
     return _download(name).size
 
 
 def is_cached(name: str) -> bool:
-    """Whether the file is in the cache, whole and unaltered."""
+    """Whether a downloadable file is in the cache, complete and unaltered.
+
+    Raises:
+        AssetError: The name is not one of `names()`.
+    """
     path = _cached_path(name)
     return path.is_file() and path.stat().st_size == size(name) and sha256(path) == _download(name).sha256
 
 
 def fetch(name: str) -> Path:
-    """The path of a downloadable file in the cache, downloaded with a progress bar if it is not there yet.
+    """The path of a downloadable file in the cache; if it is not there yet, it is downloaded with a progress bar.
 
-    Safe to call from several threads and processes at once.
+    It is safe to call this from several threads and processes at once.
 
     Args:
         name: One of `names()`.
 
     Raises:
-        AssetError: Unknown name, no network, a server's error, wrong content, or a cache that cannot be written.
+        AssetError: The name is unknown, there is no connection, the server reports an error, the content is not the
+            expected one, or the cache cannot be written.
     """
     file, path = _download(name), _cached_path(name)
     with _explained(name, file.url, path, "a photo of vizlib.images.photos()"):
         if not is_cached(name):
             with tqdm(desc=name, total=file.size, unit="B", unit_scale=True, leave=False) as bar:
                 downloader = pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT)
-                pooch.get_logger().setLevel("WARNING")  # the bar says enough
+                pooch.get_logger().setLevel("WARNING")  # the progress bar says enough
                 pooch.retrieve(file.url, f"sha256:{file.sha256}", path.name, path.parent, downloader=downloader)
     return path
 
 
 def fetch_url(url: str, *, max_bytes: int = 50_000_000, timeout: float = TIMEOUT) -> bytes:
-    """What a web address answers, for a user's own image.
+    """The bytes at a web address, for a user's own image.
 
     Args:
         url: An http or https address.
-        max_bytes: Give up when the answer is longer.
-        timeout: Seconds without a byte from the server after which to give up.
+        max_bytes: The largest response that is accepted.
+        timeout: How many seconds to wait for the next byte from the server before giving up.
 
     Raises:
-        AssetError: Not such an address, no network, a server's error, or too long an answer.
+        AssetError: The address is not http or https, there is no connection, the server reports an error, or the
+            response is too long.
     """
     if not re.match("https?://", url, re.IGNORECASE):
         raise AssetError(f"{url!r} is not a web address: it should begin with https:// or http://")
@@ -198,7 +208,7 @@ def fetch_url(url: str, *, max_bytes: int = 50_000_000, timeout: float = TIMEOUT
     except requests.RequestException as error:
         raise AssetError(
             f"{url} could not be read: {_reason(error)}. Check the address in a browser, or save the file from there "
-            "and open that"
+            "and open the saved copy"
         ) from error
     return bytes(body)
 
@@ -206,7 +216,7 @@ def fetch_url(url: str, *, max_bytes: int = 50_000_000, timeout: float = TIMEOUT
 def _download(name: str) -> Download:
     if name not in DOWNLOADS:
         hint = did_you_mean(name, DOWNLOADS)
-        raise AssetError(f"{name!r} is not a downloadable file; there are {', '.join(DOWNLOADS)}{hint}")
+        raise AssetError(f"{name!r} is not a downloadable file; expected one of {', '.join(DOWNLOADS)}{hint}")
     return DOWNLOADS[name]
 
 
@@ -214,7 +224,7 @@ def _cached_path(name: str) -> Path:
     return cache_folder() / "images" / _download(name).url.rsplit("/", 1)[1]
 
 
-# A ValueError is pooch's and a RuntimeError is torch.hub's way of saying that the hash differs.
+# When the hash differs, pooch raises a ValueError and torch.hub a RuntimeError.
 _FAILED_DOWNLOADS = (
     *(requests.RequestException, URLError, HTTPException, ConnectionError, TimeoutError),
     *(ValueError, RuntimeError),
@@ -223,51 +233,52 @@ _FAILED_DOWNLOADS = (
 
 @contextmanager
 def _explained(what: str, url: str, path: Path, alternative: str) -> Iterator[None]:
-    """Turn whatever goes wrong with a download into an `AssetError` that says what to do."""
+    """Turn any failure of a download into an `AssetError` that says what to do."""
     try:
         yield
     except _FAILED_DOWNLOADS as error:
         raise AssetError(
             f"{what} could not be downloaded from {url}: {_reason(error)}. Try again when online, or save that "
-            f"address by hand as {path}; {alternative} works offline"
+            f"file by hand as {path}; {alternative} works offline"
         ) from error
     except OSError as error:
         raise AssetError(
-            f"{what} could not be stored as {path}: {error.strerror or error}. Make room or set the environment "
-            "variable VIZLIB_CACHE to a folder that can be written"
+            f"{what} could not be stored as {path}: {error.strerror or error}. Make room on the disk, or "
+            "set the environment variable VIZLIB_CACHE to a folder that can be written to"
         ) from error
 
 
 def _reason(error: Exception) -> str:
-    """Why a download failed, in a few words (pooch, requests, urllib and torch.hub each say it differently)."""
+    """Why a download failed, in a few words; pooch, requests, urllib and torch.hub each say it differently."""
     status = getattr(getattr(error, "response", None), "status_code", None) or getattr(error, "code", None)
     if status:
         return f"the server answered with error {status}"
     if isinstance(error, TimeoutError | requests.Timeout):
         return "the server did not answer in time"
     if isinstance(error, ConnectionResetError | HTTPException | requests.exceptions.ChunkedEncodingError):
-        return "the connection broke off"
+        return "the connection was lost"
     if isinstance(error, ConnectionError | URLError | requests.ConnectionError):
         return f"no connection to the server ({type(error).__name__})"
     if isinstance(error, requests.RequestException):
         return str(error)
-    return "what arrived is not the expected file (its checksum differs; a sign-in page of the network?)"
+    return "what arrived is not the expected file (its checksum differs; it may be a sign-in page of your network)"
 
 
 # --- weights --------------------------------------------------------------------------------------------------------
 
 
 def torchvision_weights(weights: WeightsEnum) -> dict[str, Tensor]:
-    """The state dict of a torchvision network, downloaded with a progress bar if it is not there yet.
+    """The state dict of a torchvision network; if it is not on disk yet, it is downloaded with a progress bar.
 
     Args:
-        weights: A member such as `torchvision.models.AlexNet_Weights.IMAGENET1K_V1`.
+        weights: A member of one of torchvision's enums, such as `AlexNet_Weights.IMAGENET1K_V1`.
 
     Raises:
-        AssetError: No network, a server's error, wrong content, a folder that cannot be written, a damaged file.
+        AssetError: There is no connection, the server reports an error, the content is not the expected one, the
+            folder cannot be written, or the file is damaged.
     """
     path = _weights_path(weights)
-    digest = re.search(r"-([0-9a-f]{8,})\.", path.name)  # torchvision's file names end in the first digits of it
+    digest = re.search(r"-([0-9a-f]{8,})\.", path.name)  # torchvision's file names end with its first digits
     if not path.is_file():
         with _explained(str(weights), weights.url, path, "the bundled network 'minivgg'"):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -281,7 +292,7 @@ def torchvision_weights_cached(weights: WeightsEnum) -> bool:
 
 
 def torchvision_weights_size(weights: WeightsEnum) -> int:
-    """How many bytes its download has, to within a kilobyte (torchvision lists it in MiB with three decimals)."""
+    """The size of the download in bytes, to within a kilobyte: torchvision gives it in MiB to three decimals."""
     return round(weights.meta["_file_size"] * 2**20)
 
 
@@ -290,26 +301,26 @@ def _weights_path(weights: WeightsEnum) -> Path:
 
 
 def load_state_dict(path: str | os.PathLike) -> dict[str, Tensor]:
-    """Parameter names to tensors (on the CPU) from a `.safetensors` file or a state dict saved with `torch.save`.
+    """A state dict, from parameter names to tensors on the CPU, read from a `.safetensors` or `torch.save` file.
 
-    No code in a file is ever run.
+    Code in the file is never run.
 
     Raises:
-        AssetError: No such file, damaged, not a state dict, or a pickle that wants to run code.
+        AssetError: The file does not exist, is damaged, holds no state dict, or is a pickle that would run code.
     """
     path = Path(path)
     if not path.is_file():
-        raise AssetError(f"there is no file of weights {path}: check the path and the working directory")
+        raise AssetError(f"there is no weights file {path}: check the path and the working directory")
     try:
         if path.suffix == ".safetensors":
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a stranger's bytes make the readers raise nearly anything
+    except Exception as error:  # on unexpected bytes the readers may raise almost anything
         code = re.search(r"GLOBAL (\S+)", str(error))
         if code:
             raise AssetError(f"{path} is not a plain state dict: reading it would run {code[1]}. {_HOW}") from error
-        raise AssetError(f"{path} is damaged or not a file of weights: delete it and get it again. {_HOW}") from error
+        raise AssetError(f"{path} is damaged or not a weights file: delete it and download it again. {_HOW}") from error
     if not (isinstance(state, dict) and state and all(isinstance(value, Tensor) for value in state.values())):
         held = (
             f"a dict with {', '.join(map(repr, list(state)[:4]))}" if isinstance(state, dict) else type(state).__name__
@@ -318,14 +329,14 @@ def load_state_dict(path: str | os.PathLike) -> dict[str, Tensor]:
     return state
 
 
-_HOW = "vizlib reads .safetensors files and what torch.save(model.state_dict(), path) wrote"
+_HOW = "vizlib reads .safetensors files and files written by torch.save(model.state_dict(), path)"
 
 
-# --- results worth keeping ------------------------------------------------------------------------------------------
+# --- cached results -------------------------------------------------------------------------------------------------
 
 
 def stored_array(path: Path) -> np.ndarray | None:
-    """What `store_array` kept there, or None where nothing, or nothing whole, is."""
+    """The array that `store_array` wrote to `path`, or None if there is none or it cannot be read."""
     try:
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
@@ -333,7 +344,7 @@ def stored_array(path: Path) -> np.ndarray | None:
 
 
 def store_array(path: Path, array: np.ndarray) -> None:
-    """Keep an array in the cache, whole or not at all. A cache that cannot be written only costs time later."""
+    """Write an array to `path`, completely or not at all. If that fails, nothing is raised: it is only a cache."""
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as part, open(part, "wb") as file:
@@ -344,15 +355,16 @@ def store_array(path: Path, array: np.ndarray) -> None:
 
 
 def torchvision_dataset(kind: type, name: str, **options: object) -> Dataset:
-    """One of torchvision's datasets, downloaded and unpacked if it is not there yet: whole, or not at all.
+    """One of torchvision's datasets, downloaded and unpacked (completely or not at all) if it is not in the cache.
 
     Args:
         kind: The class, such as `torchvision.datasets.CIFAR10`.
-        name: The folder in the cache.
-        options: What else the class takes.
+        name: The name of its folder in the cache.
+        options: Further arguments for the class.
 
     Raises:
-        AssetError: No network, a server's error, wrong content, a folder that cannot be written.
+        AssetError: There is no connection, the server reports an error, the content is not the expected one, the
+            folder cannot be written, or the cached dataset is incomplete.
     """
     root = cache_folder() / "datasets" / name
     if not root.is_dir():
@@ -362,4 +374,6 @@ def torchvision_dataset(kind: type, name: str, **options: object) -> Dataset:
     try:
         return kind(root, download=False, **options)
     except (RuntimeError, OSError) as error:
-        raise AssetError(f"{root} is not a whole {name}: delete it and get it again ({error})") from error
+        raise AssetError(
+            f"{root} is not a complete {name} dataset: delete it and download it again ({error})"
+        ) from error

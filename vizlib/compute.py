@@ -1,4 +1,4 @@
-"""Where the work runs: the device, and as many threads as the process may really use."""
+"""Where computation runs: the device, and the number of threads that the process may really use."""
 
 import time
 from functools import cache
@@ -8,21 +8,21 @@ import torch
 
 
 def default_device() -> torch.device:
-    """The first that is there of CUDA, Apple's MPS and the CPU."""
+    """The best device available: CUDA, else Apple's MPS, else the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def available_cpus() -> int:
-    """CPUs that this process may use: its affinity and the container's cgroup limit, not what the host has."""
+    """The number of CPUs that this process may use, given its affinity and the container's cgroup limit."""
     return joblib.cpu_count()
 
 
 def limit_threads() -> int:
-    """Lower torch's threads to `available_cpus()`, never raise them; returns the number in force.
+    """Lower torch's number of threads to `available_cpus()` (never raise it) and return the number now in force.
 
-    A container reports the host's processors. Sixty threads sharing one of them run slower than one does.
+    A container reports all of the host's processors, and sixty threads that share one processor run slower than one.
     """
     threads = max(1, min(torch.get_num_threads(), available_cpus()))
     torch.set_num_threads(threads)
@@ -30,25 +30,25 @@ def limit_threads() -> int:
 
 
 def bf16(device: torch.device, wanted: bool) -> torch.autocast:
-    """Inside the `with`, convolutions and products run in bfloat16, if that is wanted; losses should stay outside.
+    """Inside the `with`, convolutions and matrix products run in bfloat16 if `wanted`; compute losses outside it.
 
-    It gives other pictures, as another seed would, and pays only where `bf16_is_faster`.
+    The pictures come out different, as they would with another seed. It pays only where `bf16_is_faster()`.
     """
     return torch.autocast(device.type, torch.bfloat16, enabled=bool(wanted))
 
 
 @cache
 def bf16_is_faster() -> bool:
-    """Whether the CPU runs a convolution faster in bfloat16 than in float32: it is tried, in some ten milliseconds.
+    """Whether the CPU runs a convolution faster in bfloat16 than in float32, measured in about ten milliseconds.
 
-    A processor without units for it is several times slower.
+    On a processor without bfloat16 units it is several times slower.
     """
     return _convolution_seconds(torch.bfloat16) < 0.8 * _convolution_seconds(torch.float32)
 
 
 @torch.inference_mode()
 def _convolution_seconds(dtype: torch.dtype) -> float:
-    """The fastest of five runs of a small convolution, after one that does not count."""
+    """The time in seconds of the fastest of five runs of a small convolution, after one warm-up run."""
     images = torch.ones(1, 64, 56, 56, dtype=dtype).to(memory_format=torch.channels_last)
     kernels = torch.ones(64, 64, 3, 3, dtype=dtype).to(memory_format=torch.channels_last)
     seconds = []

@@ -1,12 +1,12 @@
-"""Read, stop at and override the layers of any `nn.Module`, and change what a ReLU does on the way back.
+"""Read, stop at and override the layers of any `nn.Module`, and change the backward rule of its ReLUs.
 
-Everything here happens inside a `with` block (or one call) and is undone when it ends, also after an exception: the
-network's weights, settings and hooks are never left changed. It belongs to the thread that opened it, so two threads
-may look at one network at the same time.
+Everything here takes effect inside a `with` block (or a single call) and is undone at its end, even after an exception:
+the network's weights, settings and hooks are never left changed. Only the thread that opened the block is affected, so
+two threads may work with one network at the same time.
 
-A layer goes by its name in `Network.layers` ('conv1') or by its module path ('layer1.0.conv2'). A module that runs
-several times in one forward means its first run; 'name_1' is the second, 'name_2' the third, as torchvision's feature
-extractor counts them.
+A layer is named as in `Network.layers` ('conv1') or by its module path ('layer1.0.conv2'). If a module runs several
+times in one forward pass, its name means the first run; 'name_1' is the second, 'name_2' the third, as in torchvision's
+feature extractor.
 """
 
 import re
@@ -25,10 +25,10 @@ from vizlib.assets import did_you_mean
 
 
 def find(model: nn.Module, layer: str) -> tuple[nn.Module, int]:
-    """The module that `layer` names, and which of its runs in a forward is meant (0 is the first).
+    """The module that `layer` names, and which of its runs in a forward pass is meant (0 is the first).
 
     Raises:
-        LookupError: No such layer; the message lists those that exist and the nearest name.
+        LookupError: There is no such layer; the message lists those that exist and suggests the nearest name.
     """
     named = getattr(model, "layers", None)
     named = dict(named) if isinstance(named, Mapping) else {}
@@ -51,7 +51,7 @@ def _name(model: nn.Module) -> str:
 
 
 def _listed(layers: Iterable[str]) -> list[str]:
-    """The names as a list: a single name would be taken for a list of letters."""
+    """The names as a list. A bare string is refused, because it would be read as a list of letters."""
     if isinstance(layers, str) or not isinstance(layers, Iterable) or not (layers := list(layers)):
         raise TypeError(f"layers: expected a list with at least one name, like ['conv1'], got {layers!r}")
     return layers
@@ -59,7 +59,7 @@ def _listed(layers: Iterable[str]) -> list[str]:
 
 @contextmanager
 def _on_output(model: nn.Module, layers: Iterable[str], act: Callable[[str, Tensor], Tensor | None]) -> Iterator[None]:
-    """Inside the `with`, `act(layer, output)` is called as each layer runs; what it returns replaces the output."""
+    """Inside the `with`, call `act(layer, output)` as each layer runs; a tensor that it returns replaces the output."""
     places = {layer: find(model, layer) for layer in layers}
     runs: Counter[nn.Module] = Counter()
     owner = get_ident()
@@ -95,19 +95,19 @@ def _on_output(model: nn.Module, layers: Iterable[str], act: Callable[[str, Tens
 
 
 class _Enough(Exception):
-    """Raised inside a forward when every layer that was asked for has been read."""
+    """Raised inside a forward pass to stop it once every requested layer has been read."""
 
 
 @contextmanager
 def recording(model: nn.Module, layers: Iterable[str]) -> Iterator[dict[str, Tensor]]:
-    """Inside the `with`, every forward of `model` puts the outputs of `layers` into the dictionary that comes back.
+    """Inside the `with`, every forward pass of `model` stores the outputs of `layers` in the dictionary it yields.
 
-    They are part of the forward's own graph, so `torch.autograd.grad` of a score with respect to one works, and a
-    later in-place operation (ReLU, `+=`) does not change them.
+    The outputs are part of the graph of that forward pass, so `torch.autograd.grad` of a score with respect to one of
+    them works. A later in-place operation (ReLU, `+=`) does not change them.
 
     Raises:
-        LookupError: A layer that does not exist.
-        TypeError: A layer whose output is not one tensor, or a single name instead of a list of names.
+        LookupError: A layer does not exist.
+        TypeError: `layers` is not a list with at least one name, or a layer's output is not a single tensor.
 
     Example:
         >>> with recording(net, ["relu7"]) as activations:
@@ -118,27 +118,27 @@ def recording(model: nn.Module, layers: Iterable[str]) -> Iterator[dict[str, Ten
 
     def keep(layer: str, output: Tensor) -> Tensor:
         activations[layer] = output
-        return output.clone()  # the network goes on with a copy: an in-place ReLU overwrites that, not what was read
+        return output.clone()  # the network goes on with a copy, so an in-place ReLU cannot overwrite what was read
 
     with _on_output(model, layers, keep):
         yield activations
 
 
 def read(model: nn.Module, images: Tensor, layers: Iterable[str], grad: bool = False) -> dict[str, Tensor]:
-    """The activations of any set of layers, from one forward that stops at the deepest of them.
+    """The activations of any set of layers, from one forward pass that stops as soon as all of them are known.
 
     Args:
         model: A `Network` or any `nn.Module`.
         images: `(N, 3, H, W)` in [0, 1] for a `Network`, else whatever the module takes.
-        layers: Names, in any order.
+        layers: Names of layers, in any order.
         grad: Keep the graph, so that gradients flow from the activations to `images`.
 
     Returns:
-        layer name -> output `(N, C, H, W)`, or `(N, K)` after a linear layer, in the order asked for.
+        layer name -> output `(N, C, H, W)`, or `(N, K)` after a linear layer, in the order of `layers`.
 
     Raises:
-        LookupError: A layer that does not exist, or that the forward did not run.
-        TypeError: A layer whose output is not one tensor.
+        LookupError: A layer does not exist, or does not run in the forward pass.
+        TypeError: `layers` is not a list with at least one name, or a layer's output is not a single tensor.
 
     Example:
         >>> read(net, photo, ["conv1", "relu5"])["conv1"].shape
@@ -159,12 +159,16 @@ def read(model: nn.Module, images: Tensor, layers: Iterable[str], grad: bool = F
         except _Enough:
             return {layer: activations[layer] for layer in layers}
     missing = next(layer for layer in layers if layer not in activations)
-    raise LookupError(f"layer {missing!r} was not run by the forward of {_name(model)}, so there is nothing to read")
+    raise LookupError(f"layer {missing!r} was not run in the forward pass of {_name(model)}: choose a layer that runs")
 
 
 @contextmanager
 def override(model: nn.Module, changes: Mapping[str, Callable[[Tensor], Tensor]]) -> Iterator[None]:
-    """Inside the `with`, the output of each layer named is replaced by `changes[layer](output)`.
+    """Inside the `with`, replace the output of each named layer by `changes[layer](output)`.
+
+    Raises:
+        LookupError: A layer does not exist.
+        TypeError: A layer's output is not a single tensor.
 
     Example:
         >>> with override(net, {"relu3": lambda activation: activation * (activation > 1)}):
@@ -179,7 +183,7 @@ def override(model: nn.Module, changes: Mapping[str, Callable[[Tensor], Tensor]]
 ReluRule = Callable[[Tensor, Tensor], Tensor]
 
 RELU_RULES: dict[str, ReluRule] = {
-    # the gradient that arrives from above, the input of the ReLU -> the gradient handed down
+    # the gradient with respect to the ReLU's output, the ReLU's input x -> the gradient with respect to that input
     "backprop": lambda gradient, x: gradient * (x > 0),
     "deconvnet": lambda gradient, x: gradient * (gradient > 0),  # Zeiler and Fergus 2014
     "guided": lambda gradient, x: gradient * (x > 0) * (gradient > 0),  # Springenberg et al. 2015
@@ -207,7 +211,7 @@ class _Relu(torch.autograd.Function):
 
 
 class _EveryRelu(TorchFunctionMode):
-    """Catches each ReLU as it is called, so it does not matter how the model is written."""
+    """Intercepts each ReLU as it is called, so it does not matter how the model is written."""
 
     def __init__(self, rule: ReluRule):
         super().__init__()
@@ -231,18 +235,20 @@ def _clamps_at_zero(min: object = None, max: object = None, input: object = None
 
 @contextmanager
 def relu_rule(model: nn.Module, rule: str | ReluRule) -> Iterator[None]:
-    """Inside the `with`, every ReLU that `model` runs hands the gradient down by `rule`; the forward stays the same.
+    """Inside the `with`, every ReLU that `model` runs follows `rule` in the backward pass; the forward is unchanged.
 
     Args:
-        model: The network. ReLUs outside its forward keep their usual gradient.
-        rule: 'backprop', 'deconvnet' or 'guided', or a function `(gradient, x) -> gradient` of the gradient that
-            arrives from above and the ReLU's input, all of one shape.
+        model: The network. ReLUs outside its forward pass keep their usual gradient.
+        rule: 'backprop', 'deconvnet' or 'guided', or a function `(gradient, x) -> gradient`. It takes the gradient with
+            respect to the ReLU's output and the ReLU's input x, and returns the gradient with respect to x; all three
+            have the same shape.
 
-    Works for `nn.ReLU`, in-place, functional and reused ReLUs and `clamp(min=0)`: calls are caught on their way, and
-    nothing in the model is changed. The rule belongs to a forward made inside the `with`; its backward may come later.
+    This works for `nn.ReLU`, in-place, functional and reused ReLUs and `clamp(min=0)`: the calls are intercepted, and
+    nothing in the model is changed. The rule applies to forward passes made inside the `with`; the backward pass may
+    come later.
 
     Raises:
-        LookupError: A rule name that does not exist.
+        LookupError: The name of the rule is unknown.
 
     Example:
         >>> with relu_rule(net, "guided"):
@@ -251,7 +257,7 @@ def relu_rule(model: nn.Module, rule: str | ReluRule) -> Iterator[None]:
     if isinstance(rule, str):
         if rule not in RELU_RULES:
             raise LookupError(
-                f"ReLU rule {rule!r} is unknown; choose {', '.join(RELU_RULES)} or a function (gradient, x)"
+                f"ReLU rule {rule!r} is unknown; choose {', '.join(RELU_RULES)} or pass a function of (gradient, x)"
             )
         rule = RELU_RULES[rule]
     owner, running = get_ident(), []

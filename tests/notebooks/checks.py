@@ -17,6 +17,7 @@ from run_notebooks import LARGEST_FILE, WIDGET_VIEW
 Check = Callable[[NotebookNode, Path], Iterator[str]]
 
 LONGEST_CELL = 25  # lines
+ATTACHMENT = "in-this-cell:"
 STEPS = ["Predict", "Code", "Explore", "Explain"]
 MACHINE_PATH = re.compile(r"(?:/home|/Users|/root|/tmp|/work|/mnt|/opt|[A-Z]:\\Users)[/\\]\w")
 PATH_IN_CODE = re.compile(r"(?:/[^/\s]+/|~[/\\]|file:|[A-Za-z]:[\\/])\S*")
@@ -38,7 +39,8 @@ def syntax(cell: NotebookNode) -> ast.AST:
 
 def rendered(cell: NotebookNode) -> BeautifulSoup:
     """A Markdown cell as HTML, so that links and pictures are found however they are written."""
-    return BeautifulSoup(markdown2html(cell.source), "html.parser")
+    source = cell.source.replace("attachment:", ATTACHMENT)  # nbconvert would put the picture here, or stop without one
+    return BeautifulSoup(markdown2html(source), "html.parser")
 
 
 def sections(notebook: NotebookNode) -> list[list[str]]:
@@ -174,6 +176,8 @@ def links_lead_somewhere(notebook: NotebookNode, path: Path) -> Iterator[str]:
         targets = [a["href"] for a in page.select("a[href]")] + [img.get("src", "") for img in page.select("img")]
         for target in targets:
             parts = urlsplit(target)
+            if target.startswith(ATTACHMENT) and target.removeprefix(ATTACHMENT) not in cell.get("attachments", {}):
+                yield f"cell {i} shows {target.removeprefix(ATTACHMENT)!r}, which is not attached to it"
             if not parts.scheme and parts.path and not (path.parent / unquote(parts.path)).exists():
                 yield f"cell {i} links to {target!r}, which does not exist"
 

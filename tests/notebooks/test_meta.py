@@ -152,6 +152,8 @@ DEFECTS = [
     (checks.a_claim_is_asserted, replace(3, ', "conv1 has 64 filters"', ""), "no cell asserts a claim"),
     (checks.links_lead_somewhere, replace(2, "filter.png", "gone.png"), "'gone.png', which does not exist"),
     (checks.links_lead_somewhere, replace(4, "02_neighbours.ipynb", "../gone.md"), "'../gone.md', which does not"),
+    (checks.links_lead_somewhere, replace(0, "attachment:colab.png", "attachment:gone.png"), "not attached to it"),
+    (checks.links_lead_somewhere, lambda n: n.cells[0].attachments.pop("binder.png"), "'binder.png', which is not"),
     (checks.head_is_complete, replace(0, "# 01 · Filters", "# Filters"), "must begin with `# 01 · Title`"),
     (checks.head_is_complete, replace(0, "# 01", "# 02"), "must begin with `# 01 · Title`"),
     (checks.head_is_complete, replace(0, "What does the network look for?\n\n", ""), "one sentence"),

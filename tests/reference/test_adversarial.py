@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from vizlib import images, models
 from vizlib.models import Network
+from vizlib.optimize import last
 from vizlib.synthesis import adversarial, robustness
 from vizlib.synthesis.adversarial import AttackKnobs, attack, direction, fgsm
 
@@ -42,7 +43,7 @@ def test_one_step_is_captums(name, targeted):
     net, x = network(name), photos()
     labels = torch.tensor([5, 77]) if targeted else net(x).argmax(1)
     theirs = FGSM(net, scaled_loss, 0, 1).perturb(x.clone(), EPSILON, labels, targeted=targeted)
-    assert_same(fgsm(net, x, EPSILON, target=labels if targeted else None), theirs, 0.998)
+    assert_same(fgsm(net, x, labels if targeted else None, epsilon=EPSILON), theirs, 0.998)
 
 
 @pytest.mark.parametrize("targeted", [False, True])
@@ -52,8 +53,7 @@ def test_many_steps_are_captums(name, targeted):
     labels = torch.tensor([5, 77]) if targeted else net(x).argmax(1)
     theirs = PGD(net, scaled_loss, 0, 1).perturb(x.clone(), EPSILON, STEP, STEPS, labels, targeted=targeted)
     knobs = AttackKnobs(STEPS, EPSILON, STEP, target=labels if targeted else None)
-    *_, ours = attack(net, x, knobs)
-    assert_same(ours.image, theirs, 0.99)
+    assert_same(last(attack(net, x, knobs)).image, theirs, 0.99)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -94,11 +94,11 @@ def test_on_a_linear_network_the_best_change_is_known(norm, optimum):
 
     epsilon = 0.03
     best = margin(gray) + epsilon * optimum(w).item()
-    *_, many = attack(net, gray, AttackKnobs(20, epsilon, 0.01, norm))
-    assert margin(fgsm(net, gray, epsilon, norm)) == pytest.approx(best, rel=1e-4)
+    many = last(attack(net, gray, AttackKnobs(20, epsilon, 0.01, norm)))
+    assert margin(fgsm(net, gray, epsilon=epsilon, norm=norm)) == pytest.approx(best, rel=1e-4)
     assert margin(many.image) == pytest.approx(best, rel=1e-4)
-    assert margin(fgsm(net, gray, epsilon, norm, target=1 - answer)) == pytest.approx(best, rel=1e-4)
-    assert torch.allclose(direction(net, gray, norm), adversarial.unit(towards, norm), atol=1e-4)
+    assert margin(fgsm(net, gray, 1 - answer, epsilon=epsilon, norm=norm)) == pytest.approx(best, rel=1e-4)
+    assert torch.allclose(direction(net, gray, norm=norm), adversarial.unit(towards, norm), atol=1e-4)
 
 
 def test_random_signs_do_as_much_as_the_l2_norm_says():
@@ -126,7 +126,7 @@ def test_the_loss_falls_along_the_direction_as_the_gradients_norm_says():
     (gradient,) = torch.autograd.grad(adversarial.attack_loss(net(x), answer), x)
     x, h = x.detach(), 0.01 / 255
     for norm, slope in (("Linf", gradient.abs().sum()), ("L2", gradient.norm() * gradient.numel() ** 0.5)):
-        d = direction(net, x, norm)
+        d = direction(net, x, norm=norm)
         with torch.no_grad():
             ahead, behind = (adversarial.attack_loss(net(x + t * d).double(), answer) for t in (h, -h))
         assert ((behind - ahead) / (2 * h)).item() == pytest.approx(slope.item(), rel=0.05)
@@ -143,8 +143,8 @@ def test_fooling_rates_on_tiny_imagenet(tiny_imagenet):
     gallery = gallery.subset(range(0, len(gallery), 8))
     epsilons = [level / 255 for level in (2, 4)]
 
-    def noisy(net: Network, batch: Tensor, epsilon: float) -> Tensor:
-        return adversarial.add(batch, adversarial.random_direction(batch), epsilon)
+    def noisy(net: Network, image: Tensor, *, epsilon: float) -> Tensor:
+        return adversarial.add(image, adversarial.random_direction(image), epsilon)
 
     one, noise = (
         robustness.fooling_rates(net, gallery, epsilons, make, judges=(net, other)).shares for make in (fgsm, noisy)

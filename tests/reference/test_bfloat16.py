@@ -13,7 +13,7 @@ from torch import Tensor
 from vizlib import images, models
 from vizlib.hooks import read
 from vizlib.models import Network
-from vizlib.optimize import objectives
+from vizlib.optimize import last, objectives
 from vizlib.synthesis.ascent import AscentKnobs, ascend, blank
 
 SQUEEZENET = Path(__file__).parents[3] / "shared" / "models" / "squeezenet1_0-imagenet.safetensors"
@@ -47,6 +47,6 @@ def test_an_ascent_in_bfloat16_ends_in_the_same_class():
     net = models.load("minivgg", "cpu")
     for bf16 in (False, True):
         knobs = AscentKnobs(20, learning_rate=0.05, jitter=4, scale=0.1, rotate=5, bf16=bf16)
-        *_, last = ascend(net, objectives.channel("fc8", 20), blank(net, fourier=True), knobs)
-        prediction = net.predict(last.image, 1)[0][0]
-        assert prediction.index == 20 and prediction.probability > 0.9 and last.image.dtype == torch.float32
+        image = last(ascend(net, blank(net, fourier=True), objectives.channel("fc8", 20), knobs)).image
+        prediction = net.predict(image, 1)[0][0]
+        assert prediction.index == 20 and prediction.probability > 0.9 and image.dtype == torch.float32

@@ -6,7 +6,7 @@ from torch import nn
 
 from vizlib import models
 from vizlib.models import Network
-from vizlib.optimize import Pixels
+from vizlib.optimize import Pixels, last
 from vizlib.synthesis import inversion
 from vizlib.synthesis.inversion import InversionKnobs
 
@@ -52,8 +52,8 @@ def test_a_linear_network_has_a_closed_form(linear, photo, roughness, l2):
     assert 0 < expected.min() < expected.max() < 1, "no pixel is held at the edge, or the closed form would not hold"
     knobs = InversionKnobs(layer="0", steps=150, total_variation=roughness, l2=l2)
     start = Pixels(torch.full((1, 3, SIDE, SIDE), 0.5))
-    *_, last = inversion.invert(linear, photo.float(), knobs, start)
-    assert (last.image - expected).abs().max() < 2e-3
+    step = last(inversion.invert(linear, photo.float(), start, knobs))
+    assert (step.image - expected).abs().max() < 2e-3
 
 
 @pytest.mark.parametrize("layer", ["relu1", "relu3", "fc8"])
@@ -82,7 +82,7 @@ def test_without_a_prior_what_the_layer_does_not_see_stays_as_it_began(linear, p
     unseen = torch.linalg.svd(features).Vh[len(features) :]
     start = 0.4 + 0.2 * torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(2))
     knobs = InversionKnobs(layer="0", steps=100, total_variation=0)
-    *_, last = inversion.invert(linear, photo.float(), knobs, Pixels(start))
-    moved = (last.image - start).double().flatten()
-    assert last.losses["features"] < 1e-5 and moved.norm() > 0.1
+    step = last(inversion.invert(linear, photo.float(), Pixels(start), knobs))
+    moved = (step.image - start).double().flatten()
+    assert step.losses["features"] < 1e-5 and moved.norm() > 0.1
     assert (unseen @ moved).norm() < 1e-3 * moved.norm()

@@ -22,7 +22,6 @@ from vizlib.models import first_layer
 from vizlib.optimize import OptimizerKnobs, Pixels, Spectrum, losses, minimize, objectives, regularizers
 from vizlib.optimize.parametrizations import color_matrix, frequency_scale
 from vizlib.optimize.transforms import warp
-from vizlib.synthesis import ascent
 
 N, C, SIDE = 2, 4, 12
 
@@ -131,7 +130,7 @@ def test_blur_is_scipys_gaussian(sigma):
     image = random(2, 3, 21, 17).float()
     reach = max(1, round(3 * sigma))
     expected = scipy.ndimage.gaussian_filter(image.numpy(), (0, 0, sigma, sigma), mode="mirror", radius=reach)
-    assert np.allclose(ascent.blur(image, sigma), expected, atol=1e-5)
+    assert np.allclose(regularizers.blur(image, sigma), expected, atol=1e-5)
 
 
 @settings(deadline=None, max_examples=50)
@@ -139,7 +138,7 @@ def test_blur_is_scipys_gaussian(sigma):
 def test_clip_keeps_what_is_not_below_numpys_quantile(share, seed):
     value = random(2, 3, 5, 7, seed=seed).float()
     size = value.abs().amax(1, keepdim=True)
-    kept = ascent.clip(value, size, share).numpy()
+    kept = regularizers.clip(value, size, share).numpy()
     for image, strength, result in zip(value.numpy(), size.numpy(), kept, strict=True):
         threshold = np.quantile(strength, share)
         clear = np.abs(strength[0] - threshold) > 1e-5  # the pixel at the threshold itself is a matter of rounding

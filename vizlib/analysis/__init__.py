@@ -1,1 +1,1 @@
-"""What does the network respond to? One module per lecture section: tensors in, tensors out."""
+"""What does the network respond to? Methods that take tensors and return tensors, and draw nothing."""

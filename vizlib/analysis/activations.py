@@ -1,4 +1,7 @@
-"""What fires on an image: activation maps, how sparse they are, and who answers to a region (Yosinski et al. 2015)."""
+"""What fires on an image: feature maps, how sparse they are, and which channels respond to a region of the image.
+
+Paper: Yosinski et al. 2015.
+"""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +19,11 @@ _shapes: WeakKeyDictionary[Network, dict[str, tuple[int, int, int]]] = WeakKeyDi
 
 
 def map_shapes(net: Network) -> dict[str, tuple[int, int, int]]:
-    """The layers that give maps of more than one cell, each with (channels, height, width) at the input size."""
+    """The layers whose feature maps have more than one cell.
+
+    Returns:
+        layer -> (channels, height, width), for an image of the network's `input_size`.
+    """
     if net not in _shapes:
         blank = torch.zeros(1, 3, net.input_size, net.input_size)
         shapes = {layer: tuple(output.shape[1:]) for layer, output in read(net, blank, net.layers).items()}
@@ -25,12 +32,12 @@ def map_shapes(net: Network) -> dict[str, tuple[int, int, int]]:
 
 
 def zero_share(activations: Tensor) -> float:
-    """The share of values that are exactly zero, 0 to 1."""
+    """The share of activations that are exactly zero, 0 to 1."""
     return (activations == 0).float().mean().item()
 
 
 class Answer(NamedTuple):
-    """How much more a channel fires inside a region than outside it, in units of the activation."""
+    """The mean activation of a channel inside a region and outside it; `contrast` is the difference."""
 
     channel: int
     inside: float
@@ -38,23 +45,25 @@ class Answer(NamedTuple):
 
     @property
     def contrast(self) -> float:
+        """How much more the channel fires inside the region than outside it."""
         return self.inside - self.outside
 
 
 def strongest_in_region(activations: Tensor, region: tuple[float, float, float, float], k: int = 5) -> list[Answer]:
-    """The channels that answer most to a region: mean activation inside it minus mean activation outside.
+    """The channels that respond most to a region: mean activation inside it minus mean activation outside.
 
     Args:
         activations: `(1, C, h, w)` or `(C, h, w)` of one image.
-        region: (top, bottom, left, right) as fractions of the image's height and width, 0 to 1. Every map cell that
-            it touches counts as inside.
-        k: How many channels; at most C.
+        region: (top, bottom, left, right) as fractions of the image's height and width, 0 to 1. Every cell of the map
+            that it touches counts as inside.
+        k: How many channels, at least 1; with more than C, all C are returned.
 
     Returns:
-        k `Answer`s, highest contrast first.
+        A list of k `Answer`s, the highest contrast first.
 
     Raises:
-        ValueError: A region that is empty or leaves the image, or activations without a height and width.
+        ValueError: The region is empty or reaches outside the image, k is less than 1, or the activations are not
+            the feature maps of one image.
     """
     maps = activations[0] if activations.ndim == 4 and len(activations) == 1 else activations
     if maps.ndim != 3:
@@ -69,12 +78,21 @@ def strongest_in_region(activations: Tensor, region: tuple[float, float, float, 
 
 
 def region_mask(region: tuple[float, float, float, float], height: int, width: int) -> Tensor:
-    """The cells of a `height` x `width` map that a region (top, bottom, left, right in 0..1) touches, as booleans."""
+    """The cells of a map that a region touches, as booleans `(height, width)`.
+
+    Args:
+        region: (top, bottom, left, right) as fractions of the map's height and width, 0 to 1.
+        height, width: The size of the map.
+
+    Raises:
+        ValueError: The region is empty or reaches outside the map.
+    """
     numbers = isinstance(region, Sequence) and len(region) == 4 and all(isinstance(edge, Number) for edge in region)
     top, bottom, left, right = region if numbers else (0, 0, 0, 0)
     if not (0 <= top < bottom <= 1 and 0 <= left < right <= 1):
         raise ValueError(
-            f"region: expected (top, bottom, left, right) with 0 <= top < bottom <= 1 and so on, got {region}"
+            "region: expected (top, bottom, left, right) with 0 <= top < bottom <= 1 and 0 <= left < right <= 1, got "
+            f"{region}"
         )
     mask = torch.zeros(height, width, dtype=torch.bool)
     rows = slice(math.floor(top * height), math.ceil(bottom * height))

@@ -1,7 +1,7 @@
-"""Pictures with a spurious cue: handwritten digits, and an orange tag in a corner that may or may not go with a class.
+"""Images with a spurious cue: handwritten digits with an orange tag in a corner, which may or may not mark a class.
 
-Real collections have such cues: a photographer's tag on the horses of Pascal VOC (Lapuschkin et al. 2019), snow behind
-the wolves (Ribeiro et al. 2016). Here we put it in ourselves, so that we know where it is and can move it.
+Real collections have such cues: a photographer's tag on the horses of Pascal VOC (Lapuschkin et al. 2019), or snow
+behind the wolves (Ribeiro et al. 2016). Here we add the cue ourselves, so we know where it is and can move it.
 """
 
 from typing import NamedTuple
@@ -11,14 +11,14 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 from torch.nn import functional as F
 
-SIDE, DIGIT = 32, 22  # pixels of an image and of the digit in it
+SIDE, DIGIT = 32, 22  # the side of an image and of the digit in it, in pixels
 ORANGE = (1.0, 0.6, 0.1)
 TAG = torch.zeros(SIDE, SIDE, dtype=torch.bool)  # where the tag is: 5x5 pixels, never on the digit
 TAG[26:31, 26:31] = True
 
 
 class Pictures(NamedTuple):
-    """Images `(N, 3, 32, 32)` in [0, 1], labels `(N,)` of 0 or 1, and the pixels `(N, 32, 32)` that are digit."""
+    """Images `(N, 3, 32, 32)` in [0, 1], labels `(N,)` of 0 or 1, and the digit's pixels, booleans `(N, 32, 32)`."""
 
     images: Tensor
     labels: Tensor
@@ -26,11 +26,14 @@ class Pictures(NamedTuple):
 
 
 def digits(first: int = 4, second: int = 9, seed: int = 0) -> tuple[Pictures, Pictures]:
-    """scikit-learn's handwritten digits of two kinds, in grey noise and at random places: training and test set.
+    """A training set and a test set of two of scikit-learn's handwritten digits, at random places in grey noise.
 
     Args:
-        first, second: Which digits, 0 to 9; their labels are 0 and 1.
-        seed: Of the noise, the places and the split: two thirds are for training, one third for the test.
+        first, second: Which two digits, 0 to 9; their labels are 0 and 1.
+        seed: The seed of the noise, the places and the split; two thirds are for training, one third for the test.
+
+    Raises:
+        ValueError: They are not two different digits.
     """
     data = load_digits()
     if first == second or not {first, second} <= set(range(10)):
@@ -53,7 +56,15 @@ def digits(first: int = 4, second: int = 9, seed: int = 0) -> tuple[Pictures, Pi
 
 
 def tagged(images: Tensor, which: Tensor) -> Tensor:
-    """A copy of images `(N, 3, 32, 32)` in which those have the tag for which `which` `(N,)` is True."""
+    """A copy of images, with the orange tag added to some of them.
+
+    Args:
+        images: `(N, 3, 32, 32)` in [0, 1].
+        which: Booleans `(N,)`, true for an image that gets the tag.
+
+    Raises:
+        ValueError: The shapes differ from these, or `which` is not boolean.
+    """
     if images.shape[2:] != TAG.shape or which.shape != images.shape[:1] or which.dtype != torch.bool:
         raise ValueError(
             f"expected images (N, 3, {SIDE}, {SIDE}) and a boolean for each, got {tuple(images.shape)} and "
@@ -64,13 +75,17 @@ def tagged(images: Tensor, which: Tensor) -> Tensor:
 
 
 def share_inside(maps: Tensor, region: Tensor) -> Tensor:
-    """The share of each map's total that lies in a region, `(N,)` from 0 to 1; 0 for a map of zeros.
+    """The share of each map's sum that lies inside a region, `(N,)` in [0, 1]; 0 for a map of zeros.
 
-    A map that knows nothing of the region has, on average, the region's share of the area there: compare with that.
+    For comparison: a map that has nothing to do with the region puts on average as large a share there as the region's
+    share of the area.
 
     Args:
         maps: `(N, H, W)`, not negative.
-        region: Booleans `(H, W)`, or `(N, H, W)`, one for each map.
+        region: Booleans `(H, W)` for all maps, or `(N, H, W)`, one for each.
+
+    Raises:
+        ValueError: The shapes do not match, a map has a negative value, or `region` is not boolean.
     """
     if maps.ndim != 3 or maps.shape[1:] != region.shape[-2:] or region.dtype != torch.bool or maps.min() < 0:
         raise ValueError(

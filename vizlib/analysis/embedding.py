@@ -1,4 +1,4 @@
-"""A gallery's features in a plane: PCA, t-SNE (van der Maaten and Hinton 2008), and how far to trust it."""
+"""A gallery's features in a plane, by PCA or t-SNE (van der Maaten and Hinton 2008), and how far to trust it."""
 
 import hashlib
 from pathlib import Path
@@ -16,26 +16,26 @@ from torch import Tensor
 
 from vizlib import assets
 
-WIDE = 50  # t-SNE of wider features begins with their 50 principal components: faster, and as good or better
+WIDE = 50  # t-SNE reduces wider features to 50 principal components first: faster, and as good or better
 ITERATIONS = 750
 
 
 class Projection(NamedTuple):
-    """N rows in fewer dimensions: `points` `(N, k)`, and each axis's share of the variance, `(k,)`, falling."""
+    """N rows in k dimensions: `points` `(N, k)`, and each axis's share of the variance, `explained` `(k,)`, falling."""
 
     points: Tensor
     explained: Tensor
 
 
 def pca(values: Tensor, k: int = 2) -> Projection:
-    """The k directions in which rows of numbers vary most (Pearson 1901).
+    """Rows of numbers projected onto the k directions in which they vary most (Pearson 1901).
 
     Args:
-        values: `(N, D)`.
-        k: At most the smaller of N and D.
+        values: `(N, D)`, N at least 3.
+        k: The number of directions, at most the smaller of N and D.
 
     Raises:
-        ValueError: Rows that are not finite, or all the same; another k.
+        ValueError: The rows are fewer than 3, not finite or all the same, or k is out of range.
     """
     _check_rows(values)
     if not 1 <= k <= min(values.shape):
@@ -46,17 +46,19 @@ def pca(values: Tensor, k: int = 2) -> Projection:
 
 
 def tsne(values: Tensor, perplexity: float = 30, seed: int = 0, start: str = "pca", cached: bool = True) -> Tensor:
-    """Points in a plane, `(N, 2)`, in which near rows stay near; distances between far ones mean little.
+    """Points in a plane, `(N, 2)`, that keep near rows near each other; large distances in the plane mean little.
 
     Args:
-        values: `(N, D)`.
-        perplexity: About how many neighbours each row tries to keep; less than N.
-        seed: Of all that is random.
-        start: 'pca' begins with the two principal components, so that a run repeats; 'random' with noise.
-        cached: Keep the result on disk, and take it from there if the same was asked before.
+        values: `(N, D)`, N at least 3.
+        perplexity: About how many neighbours each row tries to keep; at least 1 and less than N.
+        seed: The seed of everything that is random.
+        start: 'pca' starts from the first two principal components, so that a run can be repeated; 'random' starts
+            from noise.
+        cached: Whether to keep the result on disk, and to reuse a stored result of the same arguments.
 
     Raises:
-        ValueError: Rows that are not finite, or all the same; another perplexity or start.
+        ValueError: The rows are fewer than 3, not finite or all the same, the perplexity is out of range, or `start`
+            is unknown, or is 'pca' although D is 1.
     """
     _check_rows(values)
     _check_perplexity(perplexity, len(values))
@@ -69,7 +71,7 @@ def tsne(values: Tensor, perplexity: float = 30, seed: int = 0, start: str = "pc
     if stored is not None and stored.shape == (len(values), 2):
         return torch.from_numpy(stored)
     centered = values.cpu().double() - values.cpu().double().mean(0)
-    rows = (centered / centered.abs().max()).float()  # the result does not depend on the scale, but its arithmetic does
+    rows = (centered / centered.abs().max()).float()  # the scale does not matter, except to rounding errors
     rows = pca(rows, WIDE).points if min(rows.shape) > WIDE else rows
     run = TSNE(2, perplexity=perplexity, init=start, max_iter=ITERATIONS, random_state=seed)
     points = torch.from_numpy(run.fit_transform(rows.cpu().numpy())).float()
@@ -79,7 +81,7 @@ def tsne(values: Tensor, perplexity: float = 30, seed: int = 0, start: str = "pc
 
 
 def is_cached(values: Tensor, perplexity: float = 30, seed: int = 0, start: str = "pca") -> bool:
-    """Whether `tsne` with these arguments is there at once."""
+    """Whether the result of `tsne` with these arguments is stored, so that it is available at once."""
     return assets.stored_array(_cache_path(values, perplexity, seed, start)) is not None
 
 
@@ -87,7 +89,19 @@ def is_cached(values: Tensor, perplexity: float = 30, seed: int = 0, start: str 
 
 
 def trustworthiness(values: Tensor, points: Tensor, k: int = 5) -> float:
-    """Whether neighbours in the plane were neighbours before: 1 if all of the k nearest were (Venna and Kaski 2001)."""
+    """How far neighbours in the plane were already neighbours in feature space (Venna and Kaski 2001).
+
+    Args:
+        values: The features, `(N, D)`.
+        points: Their places in the plane, `(N, 2)`.
+        k: The number of nearest neighbours that count; less than N / 2.
+
+    Returns:
+        0 to 1; 1 if the k nearest neighbours of every point are among the k nearest in feature space.
+
+    Raises:
+        ValueError: There are not as many points as rows, or k is out of range.
+    """
     if len(points) != len(values) or not 1 <= k < len(values) / 2:
         raise ValueError(
             f"expected as many points as rows and k from 1 to less than half of them, got {len(points)} points, "
@@ -97,11 +111,17 @@ def trustworthiness(values: Tensor, points: Tensor, k: int = 5) -> float:
 
 
 def neighbour_accuracy(points: Tensor, labels: Tensor, k: int = 5) -> float:
-    """The share of points whose k nearest others, by majority, have their label; ties go to the smaller label.
+    """The share of points whose label is the most frequent among their k nearest neighbours, 0 to 1.
+
+    If several labels are equally frequent, the smallest counts.
 
     Args:
         points: `(N, d)`.
-        labels: `(N,)`, whole numbers from 0.
+        labels: `(N,)`, whole numbers of at least 0.
+        k: The number of neighbours, less than N.
+
+    Raises:
+        ValueError: There is not one label for each point, or k is out of range.
     """
     if labels.shape != points.shape[:1] or not 1 <= k < len(points):
         raise ValueError(
@@ -114,13 +134,17 @@ def neighbour_accuracy(points: Tensor, labels: Tensor, k: int = 5) -> float:
 
 
 def affinities(values: Tensor, perplexity: float) -> Tensor:
-    """How strongly t-SNE wants each pair together: p[i, j], symmetric, summing to 1.
+    """The affinities p[i, j] that t-SNE tries to reproduce in the plane, `(N, N)`: symmetric, with a sum of 1.
 
-    p(j | i) falls with distance as a Gaussian, exp(-beta_i |x_i - x_j|^2), whose width 1 / beta_i is chosen for each i
-    so that 2 to the power of its entropy is the perplexity. Then p[i, j] = (p(j | i) + p(i | j)) / 2N.
+    p(j | i) falls with distance as a Gaussian, exp(-beta_i |x_i - x_j|^2). Its beta_i is chosen for each i so that 2 to
+    the power of its entropy in bits equals the perplexity. Then p[i, j] = (p(j | i) + p(i | j)) / 2N.
 
     Args:
-        values: `(N, D)`.
+        values: `(N, D)`, N at least 3.
+        perplexity: At least 1 and less than N.
+
+    Raises:
+        ValueError: The rows are fewer than 3, not finite or all the same, or the perplexity is out of range.
 
     Paper: van der Maaten and Hinton 2008, eq. 1.
     """
@@ -139,7 +163,17 @@ def affinities(values: Tensor, perplexity: float) -> Tensor:
 
 
 def divergence(p: Tensor, points: Tensor) -> float:
-    """What t-SNE makes small: KL(P | Q), with q falling as 1 / (1 + |y_i - y_j|^2) in the plane (eq. 4 and 5)."""
+    """The loss that t-SNE minimises: KL(P || Q), where q[i, j] is proportional to 1 / (1 + |y_i - y_j|^2).
+
+    Args:
+        p: The affinities of the features, `(N, N)`.
+        points: The y_i in the plane, `(N, 2)`.
+
+    Raises:
+        ValueError: `p` does not have a row and a column for each point.
+
+    Paper: van der Maaten and Hinton 2008, eq. 4 and 5.
+    """
     if p.shape != (len(points), len(points)):
         raise ValueError(f"p: expected {(len(points),) * 2}, a row for each point, got shape {tuple(p.shape)}")
     closeness = (1 / (1 + torch.cdist(points.double(), points.double()).square())).fill_diagonal_(0)
@@ -151,20 +185,20 @@ def divergence(p: Tensor, points: Tensor) -> float:
 
 
 def snap_to_grid(points: Tensor, columns: int | None = None) -> Tensor:
-    """A cell of a grid for each point, all different, so that the points move as little as they can in all.
+    """A grid cell of its own for each point, chosen so that the points move as little as possible in total.
 
-    The points are stretched over the grid; then the sum of squared distances to their cells is as small as possible
-    (optimal assignment; Kuhn 1955).
+    The points are first stretched over the grid. Then the cells are assigned so that the sum of squared distances is as
+    small as possible (optimal assignment; Kuhn 1955).
 
     Args:
         points: `(N, 2)`, x to the right and y down.
-        columns: How wide the grid is; None makes it as square as can be.
+        columns: The number of columns of the grid; None makes it as square as possible.
 
     Returns:
-        `(N, 2)` whole numbers: row and column from 0.
+        `(N, 2)` whole numbers: each point's row and column, counted from 0.
 
     Raises:
-        ValueError: No points, points that are not finite, or a grid without columns.
+        ValueError: There are no points, they are not finite or not `(N, 2)`, or `columns` is less than 1.
     """
     if points.ndim != 2 or points.shape[1] != 2 or not len(points):
         raise ValueError(f"points: expected (N, 2) with at least one point, got shape {tuple(points.shape)}")
@@ -193,7 +227,7 @@ def _check_rows(values: Tensor) -> None:
 
 def _check_perplexity(perplexity: float, n: int) -> None:
     if not 1 <= perplexity < n:
-        raise ValueError(f"perplexity = {perplexity}: expected 1 up to the number of rows, {n}, less one")
+        raise ValueError(f"perplexity = {perplexity}: expected at least 1 and less than {n}, the number of rows")
 
 
 # --- on disk --------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What a network makes of every image of a gallery: one row of features for each, computed once and kept on disk."""
+"""A network's features of every image of a gallery: one row for each image, computed once and kept on disk."""
 
 import hashlib
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from vizlib.images.galleries import Gallery
 from vizlib.models import Network, stages
 from vizlib.optimize import last
 
-BATCH = 32  # images that are computed together, stored together and lost together when stopped
+BATCH = 32  # images that are computed and stored together; stopping loses at most one batch
 
 
 class Features(NamedTuple):
-    """The features of the first `done` of `total` images: `values` `(done, D)` float32, `labels` `(done,)`."""
+    """The features of the first `done` of `total` images: `values` `(done, D)` float32 and `labels` `(done,)` int64."""
 
     values: Tensor
     labels: Tensor
@@ -28,7 +28,7 @@ class Features(NamedTuple):
 
 
 def features(net: Network, gallery: Gallery, layer: str | None = None, **options: object) -> Features:
-    """The features of a whole gallery at once: the last result of `extracting`, with the same arguments."""
+    """The features of a whole gallery: the last result of `extracting`, which takes the same arguments."""
     return last(extracting(net, gallery, layer, **options))
 
 
@@ -41,27 +41,30 @@ def extracting(
     workers: int = 2,
     cached: bool = True,
 ) -> Iterator[Features]:
-    """The features of ever more images of a gallery, batch by batch.
+    """The features of a growing part of a gallery, batch by batch.
 
-    Every batch is kept on disk under a hash of the images' content, the network's weights and all that matters, so
-    that what was done before a stop is not done again. Images are decoded a batch ahead, by `workers` threads.
+    Every batch is kept on disk, under a hash of the images' content, the network's weights and all settings, so that
+    no work is repeated after a stop. Images are decoded one batch ahead.
 
     Args:
-        layer: A name of `net.layers`; None takes `stages.last_layer(net)`. `"pixels"` takes the image itself.
-        side: The square that images are prepared to, in pixels; None takes `net.input_size`.
-        pool: Average each channel over its map; else the map is flattened.
-        workers: 0 decodes in this thread.
-        cached: Whether to keep the result on disk, and to take it from there.
+        layer: A name in `net.layers`; None takes `stages.last_layer(net)`, and 'pixels' the image itself.
+        side: The side in pixels of the squares that images are prepared as; None takes `net.input_size`.
+        pool: Average each channel over its feature map; otherwise the maps are flattened.
+        workers: The number of threads that decode images; with 0 they are decoded in this thread.
+        cached: Whether to keep the features on disk, and to reuse those stored there.
+
+    Yields:
+        The `Features` so far, after every batch.
 
     Raises:
-        LookupError: An unknown layer.
-        ValueError: An empty gallery.
+        LookupError: The layer does not exist.
+        ValueError: The gallery is empty.
     """
     if not len(gallery):
-        raise ValueError(f"gallery {gallery.name!r} is empty: there is nothing to take features of")
+        raise ValueError(f"gallery {gallery.name!r} is empty, expected at least one image: choose another gallery")
     layer, side = layer or stages.last_layer(net), side or net.input_size
     batches = [range(start, min(start + BATCH, len(gallery))) for start in range(0, len(gallery), BATCH)]
-    made_by = "" if layer == "pixels" or not cached else _weights_hash(net)  # pixels are the same to every network
+    made_by = "" if layer == "pixels" or not cached else _weights_hash(net)  # pixels do not depend on the network
     recipe = f"{made_by} {layer} {side} {pool} {torch.__version__}"
     rows, done = None, 0
     with _Reader(gallery, side, workers) as reader:
@@ -91,7 +94,7 @@ def _compute(net: Network, images: Tensor, layer: str, pool: bool) -> Tensor:
 
 
 class _Reader:
-    """Decodes batches on threads, one batch ahead of the one that is asked for."""
+    """Decodes batches on threads, one batch ahead of the one that is requested."""
 
     def __init__(self, gallery: Gallery, side: int, workers: int):
         self._gallery, self._side = gallery, side
@@ -107,9 +110,11 @@ class _Reader:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
     def expect(self, batches: list[range]) -> None:
+        """Announce the batches that will be requested, in order."""
         self._waiting = list(batches)
 
     def get(self, batch: range) -> Tensor:
+        """The images of a batch, `(n, 3, side, side)`; starts decoding the next one."""
         if self._pool is None:
             return self._gallery.batch(batch, self._side)
         self._waiting = [later for later in self._waiting if later != batch]
@@ -124,11 +129,11 @@ class _Reader:
 
 
 def _weights_hash(net: nn.Module) -> str:
-    """A hash of all that decides what a network computes: its architecture as printed, and its numbers."""
+    """A hash of everything that determines what a network computes: its architecture, parameters and buffers."""
     digest = hashlib.sha256(repr(net).encode())
     for name, tensor in [*net.state_dict().items(), *net.named_buffers()]:
         digest.update(name.encode())
-        numbers = tensor.detach().cpu().reshape(-1).contiguous()  # in one order, however they lie in memory
+        numbers = tensor.detach().cpu().reshape(-1).contiguous()  # in the same order for any memory layout
         digest.update(numbers.view(torch.uint8).numpy().data)
     return digest.hexdigest()
 

@@ -1,4 +1,4 @@
-"""The weights of convolutions as pictures, and how far they are from noise (Krizhevsky et al. 2012, figure 3)."""
+"""The weights of convolutions as images, and how far they are from noise (Krizhevsky et al. 2012, figure 3)."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from vizlib.models import Network
 
 
 def convolutions(net: nn.Module) -> dict[str, nn.Conv2d]:
-    """Every convolution of a network by layer name (or module path), in the order in which they stand in it."""
+    """Every convolution of a network by layer name (or else module path), in the order in which the module has them."""
     inner = getattr(net, "module", net)
     fields = {id(module): name for name, module in getattr(net, "layers", {}).items()}
     return {
@@ -18,16 +18,16 @@ def convolutions(net: nn.Module) -> dict[str, nn.Conv2d]:
 
 
 def filters(net: nn.Module, layer: str | None = None) -> Tensor:
-    """A copy of one convolution's weights, on the CPU.
+    """A copy of the weights of one convolution, float32 on the CPU.
 
     Args:
-        layer: A name of `convolutions(net)`; None is the first, whose filters see the image itself.
+        layer: A name in `convolutions(net)`; None takes the first, whose filters are applied to the image itself.
 
     Returns:
         `(filters, input channels, height, width)`; the input channels of the first layer are R, G and B.
 
     Raises:
-        LookupError: Not a convolution of this network.
+        LookupError: The layer is not a convolution of this network.
     """
     layers = convolutions(net)
     if layer is None and layers:
@@ -39,7 +39,7 @@ def filters(net: nn.Module, layer: str | None = None) -> Tensor:
 
 
 def as_images(weights: Tensor) -> Tensor:
-    """Filters squashed into [0, 1], each by its own largest weight, so that grey (0.5) is a weight of zero.
+    """Filters scaled to [0, 1], each by its own largest absolute weight; a weight of zero becomes grey (0.5).
 
     Args:
         weights: `(F, C, h, w)`, any range.
@@ -52,17 +52,20 @@ def as_images(weights: Tensor) -> Tensor:
 
 
 def fourier_share(weights: Tensor, modes: int = 3) -> Tensor:
-    """The share of each filter's energy in its strongest 2-D Fourier modes: near 1 for a stripe, low for noise.
+    """The share of each filter's energy in its strongest 2-D Fourier modes: near 1 for stripes, low for noise.
 
-    With F the discrete Fourier transform of a filter w, the energy of frequency k is E(k) = sum over channels of
-    |F_c(k)|^2. A real filter has E(k) = E(-k), so that pair is one mode; the constant is a mode of its own.
+    With F the discrete Fourier transform of a filter w, the energy at frequency k is E(k) = sum over channels of
+    |F_c(k)|^2. A real filter has E(k) = E(-k), so each such pair counts as one mode; the constant is a mode by itself.
 
     Args:
         weights: `(F, C, h, w)`.
         modes: How many of the strongest modes to count.
 
     Returns:
-        `(F,)`, each from 0 to 1; 1 where a filter is zero everywhere would mean nothing, so that gives 0.
+        `(F,)`, each from 0 to 1; 0 for a filter of zeros.
+
+    Raises:
+        ValueError: `weights` does not have four dimensions, or `modes` is less than 1.
     """
     if weights.ndim != 4 or modes < 1:
         shape = tuple(weights.shape)
@@ -89,13 +92,17 @@ class Matches(NamedTuple):
 def best_matches(net: Network, images: Tensor, k: int = 5, stride: int = 4) -> Matches:
     """The image patches that look most like each filter of the first layer.
 
-    A filter w and a normalised patch x are compared by the cosine of their angle, (w . x) / (|w| |x|). By
-    Cauchy-Schwarz it is at most 1, and 1 only where x is a positive multiple of w: the filter is its own best match.
+    A filter w and a normalised patch x are compared by the cosine of the angle between them, (w . x) / (|w| |x|). By
+    the Cauchy-Schwarz inequality it is at most 1, and equals 1 only if x is a positive multiple of w: a filter is its
+    own best match.
 
     Args:
         images: `(N, 3, H, W)` in [0, 1].
-        k: How many patches.
-        stride: Pixels from one patch that is tried to the next.
+        k: How many patches for each filter.
+        stride: The distance in pixels between the patches that are tried.
+
+    Raises:
+        ValueError: The images are smaller than a filter, or do not have four dimensions.
     """
     weights = filters(net)
     size = weights.shape[2:]

@@ -1,12 +1,12 @@
-"""Which pixels matter to one neuron: its gradient with respect to the image, by three rules for the ReLUs on the way.
+"""Which pixels matter to one neuron: its gradient with respect to the image, under three backward rules for ReLUs.
 
-A ReLU decides twice. In the forward pass it lets through what is positive. In the backward pass the gradient goes on
+In the forward pass a ReLU lets positive values through. In the backward pass it lets the gradient through
 
 - `backprop`: where the ReLU's input was positive. This is the true gradient (Simonyan et al. 2014).
-- `deconvnet`: where the gradient is positive, whatever came up (Zeiler and Fergus 2014).
-- `guided`: where both are (Springenberg et al. 2015). What lowers the neuron is left out at every ReLU.
+- `deconvnet`: where the gradient is positive, whatever the input was (Zeiler and Fergus 2014).
+- `guided`: where both are positive (Springenberg et al. 2015), so every ReLU drops what would lower the neuron.
 
-The last two are no gradients of any function: they are pictures. The rules themselves are `hooks.RELU_RULES`.
+The last two are not the gradient of any function; they are visualisations. The rules are in `hooks.RELU_RULES`.
 """
 
 from collections.abc import Sequence
@@ -34,23 +34,24 @@ def gradient(
     cell: Cell = "strongest",
     rule: str | ReluRule = "guided",
 ) -> Tensor:
-    """How a neuron answers to a change of each value of the image, under a rule for every ReLU between the two.
+    """The gradient of one neuron of each image with respect to the pixels, under a backward rule for every ReLU.
 
     Args:
         images: `(N, 3, H, W)` in [0, 1].
-        layer: A name in `net.layers` whose output is `(N, C, h, w)` or `(N, C)`; None means the logits.
-        channel: Which of the C channels (of the logits: which class), or one for each image.
-        cell: The (row, column) of the channel's map, or one for each image, `(N, 2)`; 'strongest' takes for each image
-            the cell that fires most, 'sum' the whole map.
-        rule: 'backprop', 'deconvnet' or 'guided', or a function of the arriving gradient and the ReLU's input.
+        layer: A name in `net.layers` whose output is `(N, C, h, w)` or `(N, C)`; None takes the logits.
+        channel: One of the C channels (for the logits, a class) for all images, or one for each image.
+        cell: The (row, column) in the channel's feature map, or one for each image, `(N, 2)`; 'strongest' takes the
+            cell that fires most in each image, and 'sum' the sum over the whole map.
+        rule: 'backprop', 'deconvnet' or 'guided', or a function `(gradient, x) -> gradient`; see `hooks.relu_rule`.
 
     Returns:
-        `(N, 3, H, W)`, signed, in units of the neuron for each unit of brightness. No image of the batch depends on
-        another, and nothing is left behind on the network or the images.
+        `(N, 3, H, W)`, signed, in units of the activation per unit of brightness. The images of a batch do not affect
+        each other, and neither they nor the network keep a gradient.
 
     Raises:
-        LookupError: A layer or a rule that does not exist.
-        ValueError: A channel or cell that the layer does not have; the message says what it has.
+        LookupError: The layer or the rule does not exist.
+        ValueError: The layer has no such channel or cell, or its output has another shape; the message says what it
+            has.
 
     Example:
         >>> picture = gradient(net, photo, "relu6", channel=12, rule="guided")
@@ -64,28 +65,33 @@ def gradient(
 
 @torch.no_grad()
 def strongest_cells(net: Network, images: Tensor, layer: str, channel: Channel) -> Tensor:
-    """The (row, column) at which a channel fires most on each image, `(N, 2)`; the first of several equal ones."""
+    """The (row, column) at which a channel fires most on each image, `(N, 2)`; of several equal cells, the first.
+
+    Raises:
+        LookupError: The layer does not exist.
+        ValueError: The layer has no such channel, or its output is neither `(N, C, h, w)` nor `(N, C)`.
+    """
     maps = _maps(read(net, images, [layer])[layer], layer)
     return _strongest(_channel(maps, layer, channel))
 
 
 def _maps(output: Tensor, layer: str | None) -> Tensor:
-    """The output as `(N, C, h, w)`: the numbers `(N, C)` of a linear layer are maps of a single cell."""
+    """The output as `(N, C, h, w)`; the output `(N, C)` of a linear layer becomes maps of a single cell."""
     if output.ndim not in (2, 4):
         raise ValueError(
-            f"layer {layer!r} gives shape {tuple(output.shape)}, expected (N, C, h, w) or (N, C): take another"
+            f"layer {layer!r} gives shape {tuple(output.shape)}, expected (N, C, h, w) or (N, C): choose another layer"
         )
     return output if output.ndim == 4 else output[:, :, None, None]
 
 
 def _channel(maps: Tensor, layer: str | None, channel: Channel) -> Tensor:
-    """The map `(N, h, w)` of the channel that was asked for in each image."""
+    """The feature map of the chosen channel of each image, `(N, h, w)`."""
     place = "the logits" if layer is None else f"layer {layer!r}"
     return maps[range(len(maps)), one_for_each(channel, *maps.shape[:2], "channel", place)]
 
 
 def _neurons(chosen: Tensor, cell: Cell) -> Tensor:
-    """The value `(N,)` of the neuron, or of the sum of neurons, that was asked for in each image."""
+    """The value of the chosen neuron, or the sum of the neurons, of each image, `(N,)`."""
     if isinstance(cell, str) and cell == "sum":
         return chosen.sum((1, 2))
     cells = _strongest(chosen) if isinstance(cell, str) and cell == "strongest" else _cells(chosen, cell)
@@ -99,7 +105,7 @@ def _strongest(chosen: Tensor) -> Tensor:
 
 
 def _cells(chosen: Tensor, cell: Cell) -> Tensor:
-    """A (row, column) for each image, `(N, 2)`, of maps `(N, h, w)`."""
+    """The chosen (row, column) in each of the maps `(N, h, w)`, as `(N, 2)` int64."""
     n, height, width = chosen.shape
     cells = None if isinstance(cell, str) else torch.as_tensor(cell, device=chosen.device)
     if cells is None or cells.is_floating_point() or cells.shape not in [(2,), (1, 2), (n, 2)]:
@@ -113,11 +119,11 @@ def _cells(chosen: Tensor, cell: Cell) -> Tensor:
 
 
 def energy_inside(gradients: Tensor, box: Box) -> Tensor:
-    """The share `(N,)` of each gradient's energy (sum of squares) that lies in a box; 0 for a gradient of zeros.
+    """The share of each gradient's energy (sum of squares) inside a box, `(N,)` in [0, 1]; 0 for a gradient of zeros.
 
     Args:
         gradients: `(N, 3, H, W)`.
-        box: In pixels. In the neuron's receptive field the share is exactly 1.
+        box: A box in pixels. For the receptive field of the neuron the share is exactly 1.
     """
     energy = gradients.square().sum(1)
     inside, total = Box(*box).of(energy).sum((1, 2)), energy.sum((1, 2))
@@ -125,9 +131,15 @@ def energy_inside(gradients: Tensor, box: Box) -> Tensor:
 
 
 def concentration(gradients: Tensor, share: float = 0.9) -> Tensor:
-    """The share `(N,)` of the pixels that hold most of the energy: small for a few sharp lines, large for noise.
+    """The share of the pixels that hold most of a gradient's energy, `(N,)`: small for a few lines, large for noise.
 
-    Pixels are counted from the strongest down until they hold `share` of the sum of squares; 0 for a gradient of zeros.
+    Args:
+        gradients: `(N, 3, H, W)`.
+        share: How much of the energy (the sum of squares). Pixels are counted from the strongest down until they
+            hold that much; a gradient of zeros gives 0.
+
+    Raises:
+        ValueError: `share` is not above 0 and at most 1.
     """
     if not 0 < share <= 1:
         raise ValueError(f"share = {share}: expected more than 0 and at most 1")
@@ -138,10 +150,13 @@ def concentration(gradients: Tensor, share: float = 0.9) -> Tensor:
 
 
 def agreement(first: Tensor, second: Tensor) -> Tensor:
-    """How alike two gradients `(N, 3, H, W)` of the same images are: the cosine of their angle, `(N,)` in [-1, 1].
+    """The cosine similarity of two gradients `(N, 3, H, W)` of the same images, `(N,)` in [-1, 1].
 
-    1: the same picture up to its strength; 0: nothing in common, or one of the two is zero.
+    It is 1 if they are the same up to a positive factor, and 0 if they have nothing in common or one of them is zero.
+
+    Raises:
+        ValueError: The gradients differ in shape.
     """
     if first.shape != second.shape:
-        raise ValueError(f"expected gradients of one shape, got {tuple(first.shape)} and {tuple(second.shape)}")
+        raise ValueError(f"expected gradients of the same shape, got {tuple(first.shape)} and {tuple(second.shape)}")
     return F.cosine_similarity(first.flatten(1), second.flatten(1))

@@ -1,4 +1,7 @@
-"""Cover a part of the image and see what the network loses (Zeiler and Fergus 2014, section 4.2)."""
+"""Which pixels matter: cover a part of the image and see how far the class score drops.
+
+Paper: Zeiler and Fergus 2014, section 4.2.
+"""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +21,7 @@ from vizlib.optimize import last
 
 FILLS = ("mean", "blur", "gray", "black", "noise")
 SCORES = ("logit", "probability")
-COARSEST = 4  # rows and columns of positions, at most, in the first picture of the map
+COARSEST = 4  # the most rows and columns of positions that the first, coarsest map has
 Fill = str | Sequence[float] | Tensor
 
 
@@ -26,12 +29,20 @@ Fill = str | Sequence[float] | Tensor
 
 
 def positions(length: int, size: int, stride: int) -> list[Interval]:
-    """What an occluder covers along one side of the image: it starts every `stride` pixels and may end at the border.
+    """The intervals of pixels that an occluder covers along one side of the image, one every `stride` pixels.
 
-    The last one is the first that reaches the border, where it is cut off if it does not fit, as in Captum.
+    The last one is the first that reaches the border; it is cut off there if it does not fit, as in Captum.
+
+    Args:
+        length: The length of the side, in pixels.
+        size: The length of the occluder, in pixels.
+        stride: The distance between its positions, in pixels.
+
+    Returns:
+        For each position (first, one past the last).
 
     Raises:
-        ValueError: Size or stride is not a whole number from 1, or the occluder is larger than the image.
+        ValueError: `size` or `stride` is not a whole number of at least 1, or the occluder is larger than the image.
     """
     for name, value in (("size", size), ("stride", stride)):
         if not isinstance(value, int) or value < 1:
@@ -43,16 +54,17 @@ def positions(length: int, size: int, stride: int) -> list[Interval]:
 
 
 def shown(net: Network, image: Tensor, fill: Fill = "mean", seed: int = 0) -> Tensor:
-    """What is seen where the occluder is, as an image `(1, 3, H, W)` in [0, 1].
+    """What the occluder shows, as an image `(1, 3, H, W)` in [0, 1] that it is cut out of.
 
     Args:
-        fill: 'mean' (the mean of the training images, as in the lecture: zero after normalisation), 'blur' (the image
-            itself without its details), 'grey', 'black' or 'noise' (uniform); or a colour of three numbers in [0, 1];
-            or an image of the same size.
-        seed: Of the noise.
+        image: `(1, 3, H, W)` in [0, 1].
+        fill: 'mean' (the mean of the training images, as in the lecture, which is zero after normalisation), 'blur'
+            (the image without its details), 'gray', 'black' or 'noise' (uniform); or a colour, three numbers in
+            [0, 1]; or an image of the same shape.
+        seed: The seed of the noise.
 
     Raises:
-        ValueError: None of these.
+        ValueError: `fill` is none of these.
     """
     if isinstance(fill, Tensor) and fill.shape == image.shape:
         return fill.to(image)
@@ -75,7 +87,7 @@ def shown(net: Network, image: Tensor, fill: Fill = "mean", seed: int = 0) -> Te
 
 
 def cover(image: Tensor, shows: Tensor, rows: Interval, columns: Interval) -> Tensor:
-    """The image `(1, 3, H, W)` with an occluder on it."""
+    """A copy of the image `(1, 3, H, W)` in which these rows and columns show `shows`, an image of the same shape."""
     covered = image.clone()
     covered[:, :, slice(*rows), slice(*columns)] = shows[:, :, slice(*rows), slice(*columns)]
     return covered
@@ -86,14 +98,14 @@ def cover(image: Tensor, shows: Tensor, rows: Interval, columns: Interval) -> Te
 
 @dataclass(frozen=True)
 class Map:
-    """The class's score with the occluder at every position.
+    """An occlusion map: the class score with the occluder at each position.
 
     Attributes:
-        heat: `(h, w)`, row by row from the top; a position that has not been tried has the score of the nearest tried.
-        tried: `(h, w)`, booleans.
-        clean: The score of the image as it is.
+        heat: The scores, `(h, w)`; a position that has not been tried yet has the score of the nearest one that has.
+        tried: Which positions have been tried, booleans `(h, w)`.
+        clean: The score of the uncovered image.
         rows, columns: The h and w intervals that the occluder covers, in pixels: (first, one past the last).
-        target: The class's index.
+        target: The index of the class.
     """
 
     heat: Tensor
@@ -105,27 +117,29 @@ class Map:
 
     @property
     def done(self) -> int:
+        """How many positions have been tried."""
         return int(self.tried.sum())
 
     @property
     def total(self) -> int:
+        """How many positions there are."""
         return self.tried.numel()
 
     @property
     def drop(self) -> Tensor:
-        """How much of the score is lost, `(h, w)`: positive where the class needs what is covered."""
+        """How far the score drops at each position, `(h, w)`: positive where the class needs what is covered."""
         return self.clean - self.heat
 
     @property
     def peak(self) -> tuple[Interval, Interval]:
-        """The rows and columns of the image that cost most when they are covered."""
+        """The rows and columns, in pixels, of the position at which the score is lowest."""
         row, column = divmod(int(self.heat.argmin()), len(self.columns))
         return self.rows[row], self.columns[column]
 
     def pixels(self) -> Tensor:
-        """For every pixel the mean drop of the occluders that cover it, `(H, W)`: Captum's attribution.
+        """The mean drop over the occluders that cover each pixel, `(H, W)`, as in Captum.
 
-        A pixel that no occluder covers (a stride larger than the size) has 0.
+        A pixel that no occluder covers, because the stride is larger than the size, has 0.
         """
         total = torch.zeros(self.rows[-1][1], self.columns[-1][1])
         count = torch.zeros_like(total)
@@ -146,22 +160,27 @@ def refining(
     seed: int = 0,
     coarse_first: bool = True,
 ) -> Iterator[Map]:
-    """Ever finer occlusion maps: every eighth position of the grid first, say, then every fourth, and so on.
+    """Occlusion maps that become finer and finer: first, say, every eighth position, then every fourth, and so on.
 
-    The scores are exact (`vizlib.incremental` recomputes what an occluder can change, and nothing else). Stop at any
-    time: a map that was yielded stays as it is, and nothing is done to the network.
+    The scores are exact: `vizlib.analysis.incremental` recomputes only what an occluder can change. You may stop at any
+    time; a map that was yielded does not change later, and the network is not modified.
 
     Args:
         image: `(1, 3, H, W)` in [0, 1].
-        target: The class by name or index, or None for the network's own answer; see `Network.class_indices`.
-        size, stride: Side of the square occluder, and the distance between its positions, in pixels.
+        target: The class by name or index, or None for the class that the network predicts; see
+            `Network.class_indices`.
+        size, stride: The side of the square occluder and the distance between its positions, in pixels.
         fill, seed: What the occluder shows; see `shown`.
-        score: 'logit', or 'probability' (which needs the logits of all classes, and so takes somewhat longer).
-        coarse_first: Otherwise from top to bottom, which saves more: neighbours have windows of nearly the same size.
+        score: 'logit' or 'probability'. The probability needs the logits of all classes, so it takes a little longer.
+        coarse_first: Whether to go from coarse to fine. Otherwise the positions are tried in order, block by block,
+            which is faster because the windows of neighbouring positions have nearly the same size.
+
+    Yields:
+        The `Map` so far, after every few positions.
 
     Raises:
-        LookupError: A class name that does not exist.
-        TypeError, ValueError: An image, class index, size, stride, fill or score that cannot be used.
+        LookupError: There is no class of this name.
+        TypeError, ValueError: The image, class index, size, stride, fill or score cannot be used.
     """
     if score not in SCORES:
         raise ValueError(f"score: expected one of {', '.join(SCORES)}, got {score!r}")
@@ -205,7 +224,10 @@ def occlusion(
     score: str = "logit",
     seed: int = 0,
 ) -> Map:
-    """The finished occlusion map at once; see `refining`.
+    """The complete occlusion map: the last result of `refining`, which explains the arguments.
+
+    Raises:
+        LookupError, TypeError, ValueError: As for `refining`.
 
     Example:
         >>> lost = occlusion(net, photo, "Egyptian cat", size=16, stride=4, fill="blur").drop
@@ -220,7 +242,7 @@ def _class(net: Network, image: Tensor, target: Target) -> int:
 
 
 def _coarse_first(height: int, width: int) -> Iterator[tuple[range, range]]:
-    """Rows and columns of positions whose pairs are all positions, each once, the wide grid before the narrow."""
+    """Rows and columns of positions, coarse grids first; together their pairs are all positions, each exactly once."""
     step = 2 ** max(0, math.ceil(math.log2(max(height, width) / COARSEST)))
     yield range(0, height, step), range(0, width, step)
     while step > 1:
@@ -232,24 +254,26 @@ def _coarse_first(height: int, width: int) -> Iterator[tuple[range, range]]:
 
 
 def _nearest(scores: Tensor) -> Tensor:
-    """Scores with every NaN replaced by the nearest that is none."""
+    """The scores `(h, w)` with every NaN replaced by the nearest score that is a number."""
     i, j = distance_transform_edt(scores.isnan().numpy(), return_distances=False, return_indices=True)
     return scores[torch.from_numpy(i).long(), torch.from_numpy(j).long()]
 
 
-# --- numbers --------------------------------------------------------------------------------------------------------
+# --- numbers behind the map -----------------------------------------------------------------------------------------
 
 
 @torch.inference_mode()
 def deletion(net: Network, image: Tensor, result: Map, order: Sequence[int], shows: Tensor) -> Tensor:
-    """The class's probability as more and more is covered (Petsiuk et al. 2018).
+    """The probability of the class as more and more of the image is covered (Petsiuk et al. 2018).
 
     Args:
-        order: Positions by number, row by row; after n + 1 steps the first n + 1 of them are covered together.
-        shows: What is seen there; see `shown`.
+        image: `(1, 3, H, W)` in [0, 1].
+        result: The occlusion map of that image, whose positions and class are used.
+        order: Positions, numbered row by row from 0, in the order in which they are covered; they stay covered.
+        shows: What a covered position shows; see `shown`.
 
     Returns:
-        `(1 + len(order),)`, the first for the whole image.
+        `(1 + len(order),)`; the first number is for the uncovered image.
     """
     covered, probabilities = image, []
     for position in [None, *order]:
@@ -261,6 +285,11 @@ def deletion(net: Network, image: Tensor, result: Map, order: Sequence[int], sho
 
 
 def saving(net: Network, image: Tensor, target: Target, size: int, stride: int) -> float:
-    """How many times fewer multiply-adds the convolutions need than whole forwards, over all positions."""
+    """How many times fewer multiply-adds the convolutions need than in full forward passes, over all positions.
+
+    Args:
+        image: `(1, 3, H, W)` in [0, 1].
+        target, size, stride: As in `refining`.
+    """
     rows, columns = (positions(length, size, stride) for length in image.shape[2:])
     return work.saving(net, image, rows, columns, [_class(net, image, target)])

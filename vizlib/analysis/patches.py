@@ -1,9 +1,9 @@
-"""What a neuron looks for: the patches of a gallery that excite it most, for all neurons in one pass.
+"""What a neuron looks for: the patches of a gallery that excite it most, for all channels in one pass.
 
-A channel is one feature detector applied at every position, so its k best patches over a gallery show what it answers
-to (Zeiler and Fergus 2014; Springenberg et al. 2015). Of each image only the best position counts, so that one striped
-wall cannot fill the list. Ties go to the image with the smaller number, then to the upper and the left cell; so the
-result depends neither on the order of the images nor on how they are dealt out to processes.
+A channel is one feature detector applied at every position, so its k best patches in a gallery show what it responds to
+(Zeiler and Fergus 2014; Springenberg et al. 2015). Only the best position in each image counts, so that one striped
+wall cannot fill the list. Ties go to the image with the smaller number, then to the upper and then to the left cell, so
+the result depends neither on the order of the images nor on how they are distributed over processes.
 """
 
 import pickle
@@ -24,21 +24,21 @@ from vizlib.images.galleries import Gallery
 from vizlib.models import Network
 from vizlib.optimize import last
 
-SHARDS = 16  # how many tasks an executor gets for one gallery
+SHARDS = 16  # the number of tasks that an executor gets for one gallery
 
 
 @dataclass(frozen=True)
 class TopPatches:
-    """The best k patches of every channel of some layers, best first.
+    """The k best patches of every channel of some layers, the best first.
 
     Attributes:
-        values: layer -> the activations `(C, k)`; -inf where there were fewer than k images.
-        images: layer -> which image, `(C, k)`: its number in the whole collection; -1 where there is none.
-        cells: layer -> row and column of the layer's map, `(C, k, 2)`.
-        boxes: layer -> the receptive field, `(C, k, 4)`: top, bottom, left and right in pixels of the image as it
-            was prepared, a square of `side` pixels; clipped at its border.
-        side: That square's side.
-        done, total: How many images have been seen, and how many there are.
+        values: layer -> the activations, `(C, k)`; -inf for a missing patch, if there were fewer than k images.
+        images: layer -> the number of the image in the whole collection, `(C, k)`; -1 for a missing patch.
+        cells: layer -> the row and column in the layer's feature map, `(C, k, 2)`.
+        boxes: layer -> the receptive field of that cell, `(C, k, 4)`: top, bottom, left and right in pixels of the
+            prepared image, clipped at its border.
+        side: The side of the prepared image, a square, in pixels.
+        done, total: How many images have been scanned, and how many there are.
     """
 
     values: dict[str, Tensor]
@@ -51,12 +51,18 @@ class TopPatches:
 
     @property
     def k(self) -> int:
+        """How many patches there are for each channel."""
         return next(iter(self.values.values())).shape[1]
 
     def box(self, layer: str, channel: int, rank: int) -> Box:
-        """Where in its image the patch lies; rank 0 is the best."""
+        """Where the patch lies in its prepared image; rank 0 is the best.
+
+        Raises:
+            LookupError: The layer was not scanned.
+            IndexError: There is no such channel or rank, or too few images were scanned for that rank.
+        """
         if layer not in self.boxes:
-            raise LookupError(f"layer {layer!r} was not scanned; there are {', '.join(self.boxes)}")
+            raise LookupError(f"layer {layer!r} was not scanned; expected one of {', '.join(self.boxes)}")
         channels, k = self.values[layer].shape
         if not (0 <= channel < channels and 0 <= rank < k):
             raise IndexError(f"{layer} has channels 0 to {channels - 1} and ranks 0 to {k - 1}, got {channel}, {rank}")
@@ -67,25 +73,33 @@ class TopPatches:
         return Box(*self.boxes[layer][channel, rank].tolist())
 
     def image(self, gallery: Gallery, layer: str, channel: int, rank: int) -> Tensor:
-        """The whole image of a patch as the network saw it, `(1, 3, side, side)`; `gallery` as in `patch`."""
+        """The whole image that a patch comes from, as the network saw it: `(1, 3, side, side)` in [0, 1].
+
+        The arguments and errors are those of `patch`.
+        """
         self.box(layer, channel, rank)
         return images.prepare(gallery.source(int(self.images[layer][channel, rank])), self.side)
 
     def patch(self, gallery: Gallery, layer: str, channel: int, rank: int) -> Tensor:
-        """One patch as the network saw it, `(1, 3, height, width)` of its box.
+        """One patch as the network saw it: `(1, 3, height, width)` in [0, 1], the size of its box.
 
         Args:
-            gallery: The one that was scanned, or any part of it.
-            rank: 0 is the best.
+            gallery: The gallery that was scanned, or any part of it.
+            layer, channel: A scanned layer, and one of its channels.
+            rank: The rank of the patch; 0 is the best.
+
+        Raises:
+            LookupError: The layer was not scanned.
+            IndexError: There is no such channel or rank, or too few images were scanned for that rank.
         """
         return self.box(layer, channel, rank).of(self.image(gallery, layer, channel, rank))
 
 
 def merge(a: TopPatches, b: TopPatches) -> TopPatches:
-    """The top patches of two parts of a collection together. Parts may be merged in any order.
+    """The top patches of two parts of a collection taken together. Parts may be merged in any order.
 
     Raises:
-        ValueError: They differ in layers, in k or in the images' side.
+        ValueError: The two differ in their layers, in k or in the side of the images.
     """
     if (set(a.values), a.k, a.side) != (set(b.values), b.k, b.side):
         raise ValueError(
@@ -114,7 +128,7 @@ def scan(
     batch_size: int = 8,
     executor: Executor | None = None,
 ) -> TopPatches:
-    """The top patches of a whole gallery at once: the last result of `scanning`, with the same arguments."""
+    """The top patches of a whole gallery: the last result of `scanning`, which explains the arguments."""
     return last(_scanning(net, gallery, layers, k, side, batch_size, executor))()
 
 
@@ -127,34 +141,35 @@ def scanning(
     batch_size: int = 8,
     executor: Executor | None = None,
 ) -> Iterator[TopPatches]:
-    """The top patches of ever more images of a gallery, in one pass for all channels of all layers.
+    """The top patches of a growing part of a gallery, in one pass for all channels of all layers.
 
-    What is kept is k entries for each channel, however large the gallery. Taking no further result stops the scan:
-    what it gave stays valid, the network is as it was, and tasks that an executor has not begun are cancelled.
+    Only k entries are kept for each channel, however large the gallery. To stop the scan, take no further result: the
+    results so far stay valid, the network is unchanged, and tasks that an executor has not begun are cancelled.
 
     Args:
-        gallery: One gallery, or the shards of one (`gallery.shards(n)`), which may be scanned apart and merged.
-        layers: Names of `net.layers`; a layer without a map, such as a linear one, counts as a map of one cell.
-        k: How many patches for each channel.
-        side: The square that images are prepared to, in pixels; None takes `net.input_size`.
-        batch_size: Images in one forward.
+        gallery: One gallery, or the shards of one (`gallery.shards(n)`).
+        layers: Names in `net.layers`; a layer without feature maps, such as a linear one, counts as maps of one cell.
+        k: How many patches to keep for each channel.
+        side: The side in pixels of the squares that images are prepared as; None takes `net.input_size`.
+        batch_size: How many images go through the network in one forward pass.
         executor: Any `concurrent.futures` executor: threads, processes, or Dask's `client.get_executor()`. Each shard
-            is a task (one gallery is cut into 16), and every worker computes with as many threads as torch has here,
-            because the last digits of an activation depend on that: with several workers on this machine, say
-            `torch.set_num_threads(cores // workers)` first. None scans here, batch by batch.
+            is a task; a single gallery is cut into 16. Every worker uses as many threads as torch does in this process,
+            because the last digits of an activation depend on it; so if several workers share a machine, call
+            `torch.set_num_threads(cores // workers)` first. None scans in this process, batch by batch.
 
     Yields:
         A `TopPatches` after every batch, or after every shard that an executor has finished.
 
     Raises:
-        LookupError: An unknown layer.
-        ValueError: Nothing to scan, numbers below 1, or a pool of processes that would hang.
+        LookupError: A layer does not exist.
+        ValueError: There are no layers or no images, `k`, `side` or `batch_size` is less than 1, or the executor's
+            processes would hang because they are forked.
     """
     for result in _scanning(net, gallery, layers, k, side, batch_size, executor):
         yield result()
 
 
-Result = Callable[[], TopPatches]  # makes the result so far, until the next step is taken
+Result = Callable[[], TopPatches]  # computes the result so far; call it before the next one is taken
 
 
 def _scanning(
@@ -177,7 +192,7 @@ def _scanning(
         return _scanning_here(net, shards, layers, k, side, batch_size)
     if _forks(executor) and torch.get_num_threads() > 1:
         raise ValueError(
-            "executor: processes that are forked hang in torch's threads; make it with "
+            "executor: forked processes hang in torch's threads, expected spawned ones; create it with "
             "ProcessPoolExecutor(mp_context=multiprocessing.get_context('spawn'))"
         )
     shards = gallery.shards(SHARDS) if isinstance(gallery, Gallery) else [shard for shard in shards if len(shard)]
@@ -201,15 +216,15 @@ def _scanning_here(
 
 
 class _Enough(Exception):
-    """Raised inside a forward when every layer has been seen."""
+    """Raised inside a forward pass to stop it once every layer has been seen."""
 
 
 @torch.inference_mode()
 def _peaks(net: Network, batch: Tensor, layers: list[str], rows: int) -> tuple[Tensor, Tensor]:
-    """The largest activation of every channel of all layers in every image `(n, C)`, and its cell `(n, C, 2)`.
+    """The largest activation of every channel of all layers in each image, `(n, C)`, and its cell, `(n, C, 2)`.
 
-    The batch is filled up to `rows` images: another size may be rounded in another way, and then the result would
-    depend on how many images were left for the last batch.
+    The batch is padded to `rows` images. Batches of different sizes may be rounded differently, so otherwise the result
+    would depend on how many images happen to be in the last batch.
     """
     peaks = {}
 
@@ -236,25 +251,25 @@ NOWHERE = -1 << 32
 
 
 def _pack(images: Tensor, cells: Tensor) -> Tensor:
-    """An image's number and a cell as one integer, which sorts like (number, row, column)."""
+    """The number of an image and a cell, packed into one integer that sorts like (number, row, column)."""
     return (images << 32) + (cells[..., 0] << 16) + cells[..., 1]
 
 
 def _best_first(values: Tensor, places: Tensor) -> Tensor:
-    """The order of `(C, n)` entries: larger values first, equal ones by their packed place."""
+    """The indices that sort entries `(C, n)`: larger values first, and equal values by their packed place."""
     by_place = places.argsort(1)
     return by_place.gather(1, values.gather(1, by_place).argsort(dim=1, descending=True, stable=True))
 
 
 class _Best:
-    """The k largest values of every channel `(C, k)` and their packed places; only what beats the k-th is sorted."""
+    """The k largest values of every channel, `(C, k)`, and their packed places; only what beats the k-th is sorted."""
 
     def __init__(self, channels: int, k: int):
         self.values = torch.full((channels, k), float("-inf"))
         self.places = torch.full((channels, k), NOWHERE)
 
     def add(self, values: Tensor, places: Tensor) -> None:
-        """Take in the values of some images `(n, C)` and their places."""
+        """Add the values of some images, `(n, C)`, and their packed places."""
         last, last_place = self.values[:, -1], self.places[:, -1]
         beats = (values > last) | ((values == last) & (places < last_place))
         c = beats.any(0).nonzero()[:, 0]
@@ -265,7 +280,7 @@ class _Best:
 
 
 def _by_layer(best: _Best, fields: dict[str, Tensor], side: int, done: int, total: int) -> TopPatches:
-    """A copy of the best so far, which later batches do not change."""
+    """A copy of the best patches so far, which later batches do not change."""
     counts = [len(boxes) for boxes in fields.values()]
     cells = torch.stack([best.places >> 16 & 0xFFFF, best.places & 0xFFFF], 2)
     values, numbers, cells = (
@@ -278,13 +293,13 @@ def _by_layer(best: _Best, fields: dict[str, Tensor], side: int, done: int, tota
     return TopPatches(values, numbers, cells, boxes, side, done, total)
 
 
-# --- on somebody else's engine --------------------------------------------------------------------------------------
+# --- on an executor -------------------------------------------------------------------------------------------------
 
 
 def _scanning_elsewhere(
     executor: Executor, net: Network, shards: Sequence[Gallery], options: tuple
 ) -> Iterator[Result]:
-    """Network and results travel as bytes, so that no engine needs to know tensors, or moves ours to shared memory."""
+    """Scan with an executor. The network and results are sent as bytes, so that no executor has to handle tensors."""
     network, threads, merged = pickle.dumps(net), torch.get_num_threads(), None
     tasks = [executor.submit(_scan_shard, network, shard, options, threads) for shard in shards]
     try:
@@ -295,11 +310,11 @@ def _scanning_elsewhere(
     finally:
         for task in tasks:
             task.cancel()
-        _network.cache_clear()  # workers that are threads have put it here
+        _network.cache_clear()  # worker threads have cached the network in this process
 
 
 def _forks(executor: Executor) -> bool:
-    context = getattr(executor, "_mp_context", None)  # only process pools have one, and no public way to ask for it
+    context = getattr(executor, "_mp_context", None)  # only process pools have one, with no public accessor
     return context is not None and context.get_start_method() == "fork"
 
 
@@ -314,5 +329,5 @@ def _scan_shard(network: bytes, shard: Gallery, options: tuple, threads: int) ->
 
 @lru_cache(maxsize=1)
 def _network(network: bytes) -> Network:
-    """Unpacked once in each process, not for every shard."""
+    """The unpickled network, cached so that each process does it once and not for every shard."""
     return pickle.loads(network)

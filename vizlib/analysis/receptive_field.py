@@ -1,13 +1,13 @@
 """Which pixels a cell of a feature map can see: its receptive field, for every cell and channel of any architecture.
 
-A cell takes its input from some cells of the layer below. So the lowest row that it sees is the largest of the lowest
-rows that *they* see, and likewise for the other three edges: what a convolution does to values by adding, it does to
-edges by taking the maximum. One forward therefore gives the exact box of every cell: beside each tensor travel the four
-edges of what its elements see (`-top, bottom, -left, right`, so that all four grow), and convolution and pooling become
-max pooling of edges, a sum of branches becomes their maximum, and padding sees nothing.
+A cell takes its input from some cells of the layer before. So the bottom edge of what it sees is the maximum of the
+bottom edges of what *they* see, and likewise for the other three edges. Where a convolution adds values, the edges take
+a maximum. One forward pass therefore gives the exact box of every cell. With each tensor we carry the four edges of
+what its elements see, as `-top, bottom, -left, right`, so that all four only grow. Convolution and pooling become max
+pooling of the edges, a sum of branches becomes their maximum, and padding sees nothing.
 
-An operation that is not known here (attention, a global mean, a linear layer) is taken to see all that its inputs see,
-so a box may be larger than necessary, and never too small.
+An operation that is not known here (attention, a global mean, a linear layer) is assumed to see everything that its
+inputs see, so a box may be larger than necessary, but never too small.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -29,14 +29,16 @@ def receptive_field(
 
     Args:
         net: A `Network`, or any module that takes images `(N, 3, H, W)`.
-        cell: (row, column) in the layer's map; (0, 0) for a layer without a map, such as a linear one.
-        size: The images' side in pixels, or (height, width).
-        channel: One channel; None takes the box around those of all channels. They differ where branches with
-            different kernels are concatenated, as in SqueezeNet and GoogLeNet.
+        layer: The layer's name.
+        cell: (row, column) in the layer's feature map; (0, 0) for a layer without one, such as a linear layer.
+        size: The side of the image in pixels, or (height, width).
+        channel: The channel; None takes the box around the receptive fields of all channels. They differ where
+            branches with different kernels are concatenated, as in SqueezeNet and GoogLeNet.
 
     Raises:
-        LookupError: An unknown layer.
-        IndexError: A cell or channel that the layer does not have.
+        LookupError: The layer does not exist.
+        IndexError: The layer has no such cell or channel.
+        ValueError: The layer's output is neither `(N, C, h, w)` nor `(N, K)`.
 
     Example:
         >>> receptive_field(net, "conv2", (0, 5), 64)  # one cell of MiniVGG
@@ -58,11 +60,22 @@ _known: WeakKeyDictionary[nn.Module, dict[tuple, Tensor]] = WeakKeyDictionary()
 
 
 def receptive_fields(net: nn.Module, layers: Iterable[str], size: int | tuple[int, int]) -> dict[str, Tensor]:
-    """The boxes of every cell of several layers, from one forward; they are remembered for each network and size.
+    """The receptive field of every cell of several layers, from one forward pass.
+
+    The result is remembered for each network and size.
+
+    Args:
+        net: A `Network`, or any module that takes images `(N, 3, H, W)`.
+        layers: The layers' names.
+        size: The side of the image in pixels, or (height, width).
 
     Returns:
-        layer -> int32 `(C, h, w, 4)`: top, bottom, left and right of what each cell sees, in input pixels. A layer
-        of shape `(N, K)` has `(K, 1, 1, 4)`; a cell that sees only padding has four zeros.
+        layer -> int32 `(C, h, w, 4)`: top, bottom, left and right of what each cell sees, in pixels of the image. A
+        layer whose output is `(N, K)` has `(K, 1, 1, 4)`. A cell that sees only padding has four zeros.
+
+    Raises:
+        LookupError: A layer does not exist.
+        ValueError: A layer's output is neither `(N, C, h, w)` nor `(N, K)`.
     """
     layers, size = list(layers), (size, size) if isinstance(size, int) else tuple(size)
     known = _known.setdefault(net, {})
@@ -87,11 +100,11 @@ def _boxes(layer: str, edges: Tensor) -> Tensor:
     return boxes.expand(edges.shape[1], *boxes.shape[1:])
 
 
-# --- edges that travel beside the values ----------------------------------------------------------------------------
+# --- edges that are carried along with the values -------------------------------------------------------------------
 
 
 class _Trace(TorchFunctionMode):
-    """Inside the `with`, the output of every operation gets its `edges`, `(4, *output.shape)`; None for a constant."""
+    """Inside the `with`, every operation's output gets its `edges`, `(4, *output.shape)`; None for a constant."""
 
     def __init__(self, net: nn.Module, size: tuple[int, int]):
         super().__init__()
@@ -99,14 +112,14 @@ class _Trace(TorchFunctionMode):
         self.constants = {id(tensor) for tensor in (*net.parameters(), *net.buffers())}
 
     def pixels(self) -> Tensor:
-        """The edges of an image `(1, 3, H, W)`: each pixel sees itself."""
+        """The edges of an image, `(4, 1, 3, H, W)`: each pixel sees itself."""
         height, width = self.size
         rows, columns = torch.arange(height).float()[:, None], torch.arange(width).float()
         edges = (-rows, rows + 1, -columns, columns + 1)
         return torch.stack([edge.expand(1, 3, height, width) for edge in edges])
 
     def edges(self, tensor: Tensor) -> Tensor | None:
-        """A tensor that came from nobody knows where, such as compiled code, sees the whole image."""
+        """The edges of a tensor, or None for a constant; a tensor of unknown origin sees the whole image."""
         if id(tensor) in self.constants:
             return None
         if not hasattr(tensor, "edges"):
@@ -114,6 +127,7 @@ class _Trace(TorchFunctionMode):
         return tensor.edges
 
     def everything(self, shape: torch.Size) -> Tensor:
+        """The edges of a tensor of this shape whose elements all see the whole image."""
         return _spread(torch.tensor([0.0, self.size[0], 0.0, self.size[1]]), shape)
 
     def __torch_function__(self, function: Callable, types: object, args: tuple = (), kwargs: dict | None = None):
@@ -123,16 +137,16 @@ class _Trace(TorchFunctionMode):
         for tensor, edges in _follow(function, seen, output, args, kwargs):
             tensor.edges = edges
         if function.__name__.endswith("_") and args and output is args[0] and output._base is not None:
-            output._base.edges = self.everything(output._base.shape)  # written into through a view
+            output._base.edges = self.everything(output._base.shape)  # changed through a view
         return output
 
 
 def _follow(function: Callable, seen: list[Tensor], output: object, args: tuple, kwargs: dict) -> Iterator[tuple]:
-    """Each tensor of an output, with its edges: from those of the inputs that are no constants."""
+    """Each tensor of an output with its edges, which follow from `seen`, the edges of the inputs without constants."""
     name = function.__name__
     outputs = list(_tensors(args[0] if name == "__setitem__" else output))
     plain, image = name.strip("_"), seen[0] if len(seen) == 1 and args and isinstance(args[0], Tensor) else None
-    if not seen or name in FACTORIES:  # numbers that were taken out of tensors and come back might be anything
+    if not seen or name in FACTORIES:  # a tensor made from plain numbers may depend on anything
         constant = name in FACTORIES or next(_tensors((args, kwargs)), None) is not None
         yield from ((tensor, None) for tensor in outputs if constant)
     elif plain in POINTWISE:
@@ -159,12 +173,12 @@ def _tensors(thing: object) -> Iterator[Tensor]:
 
 
 def _spread(four: Tensor, shape: torch.Size) -> Tensor:
-    """The same four edges for every element of a shape."""
+    """The same four edges for every element of a tensor of this shape."""
     return four.reshape(4, *[1] * len(shape)).expand(4, *shape)
 
 
 def _union(seen: list[Tensor], shape: torch.Size) -> Tensor:
-    """The outermost edges of several tensors' elements, broadcast to a shape as the tensors are."""
+    """The outermost edges of the elements of several tensors, broadcast to a shape as the tensors themselves are."""
     spread = [edges.reshape(4, *[1] * (len(shape) + 1 - edges.ndim), *edges.shape[1:]) for edges in seen]
     union = spread[0]
     for edges in spread[1:]:
@@ -172,7 +186,7 @@ def _union(seen: list[Tensor], shape: torch.Size) -> Tensor:
     return union.expand(4, *shape)
 
 
-# --- operations that look at a window -------------------------------------------------------------------------------
+# --- operations that read a window ----------------------------------------------------------------------------------
 
 
 def _pair(number: int | tuple[int, ...]) -> tuple[int, int]:
@@ -180,7 +194,7 @@ def _pair(number: int | tuple[int, ...]) -> tuple[int, int]:
 
 
 def _conv2d(edges: Tensor, weight: Tensor, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Tensor:
-    """Every output channel takes a window of all input channels of its group."""
+    """The edges after a convolution: every output channel reads a window of all input channels of its group."""
     kernel, dilation = tuple(weight.shape[2:]), _pair(dilation)
     if isinstance(padding, str):
         extra = [d * (k - 1) if padding == "same" else 0 for k, d in zip(kernel, dilation, strict=True)]
@@ -195,7 +209,7 @@ def _conv2d(edges: Tensor, weight: Tensor, bias=None, stride=1, padding=0, dilat
 
 
 def _max_pool2d(edges: Tensor, *args: object, **kwargs: object) -> Tensor:
-    """Every channel by itself; if all channels see the same, one of them is enough."""
+    """The edges after max pooling of each channel; if all channels see the same, one is computed for all."""
     channels = edges[:, 0, :1] if edges.stride(2) == 0 else edges[:, 0]
     kwargs.pop("return_indices", None)
     pooled = F.max_pool2d(channels, *args[:5], **kwargs)
@@ -217,7 +231,7 @@ def _pad(edges: Tensor, pad, mode="constant", value=None) -> Tensor:
 
 
 def _batch_norm(edges: Tensor, *args: object, training: bool = False, **_: object) -> Tensor:
-    """As it is used, not as it is trained."""
+    """The edges after batch normalisation: unchanged in eval mode, all that the batch sees in training mode."""
     training = args[4] if len(args) > 4 else training
     return _spread(edges.flatten(1).amax(1), edges.shape[1:]) if training else edges
 
@@ -232,13 +246,13 @@ LOCAL: dict[str, Callable[..., Tensor]] = {
     "batch_norm": _batch_norm,
 }
 
-# Every element of the output is an element of the input: the edges are moved in the same way.
+# Every element of the output is an element of the input, so the edges are moved in the same way.
 _MOVERS = """
     __getitem__ chunk split tensor_split narrow select unbind unsqueeze squeeze view reshape flatten unflatten transpose
     permute movedim swapaxes contiguous flip roll channel_shuffle pixel_shuffle pixel_unshuffle
 """
 
-# Every element of the output comes from the inputs' elements at its own place. In-place operations are meant as well.
+# Every element of the output depends on the inputs' elements at the same place. In-place versions are included.
 _POINTWISE = """
     relu relu6 leaky_relu prelu rrelu elu selu celu gelu silu mish hardswish hardsigmoid hardtanh sigmoid tanh softplus
     softsign logsigmoid threshold dropout dropout2d feature_dropout clamp clamp_min clamp_max clip abs neg exp log log1p

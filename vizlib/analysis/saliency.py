@@ -1,12 +1,13 @@
-"""Which pixels matter for a class, by gradient: one pass back through the network (Simonyan et al. 2014).
+"""Which pixels matter for a class, by gradient: one backward pass through the network (Simonyan et al. 2014).
 
-The pixel methods give *attributions* `(N, 3, H, W)`, signed, in units of the class score (logit) for the gradient per
-unit of brightness; `importance` turns them into a map. `METHODS` has them all, and the class activation maps, in one
-form: from a network, images and a target to maps `(N, H, W)`, not negative, larger where it matters more.
+The pixel methods return signed *attributions* `(N, 3, H, W)`; `importance` turns them into maps. A plain gradient is in
+units of the class score (the logit) per unit of brightness, the others are in units of the score. `METHODS` offers all
+of them, and the class activation maps, in one form: functions of a network, images and a target that return maps
+`(N, H, W)`, not negative and larger where a pixel matters more.
 
-The input is the image in [0, 1], not the normalised one. A target is a class by name or index, one for each image, or
-None for the class that the network predicts; see `Network.class_indices`. Gradients are taken of the logit, not of the
-probability: a probability also rises when the other classes fall.
+Gradients are with respect to the image in [0, 1], not the normalised one. A target is a class by name or index, one for
+each image, or None for the class that the network predicts; see `Network.class_indices`. Gradients are those of the
+logit, not of the probability, because a probability also rises when the other classes fall.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from vizlib.hooks import recording
 from vizlib.models import Network, Target, stages
 from vizlib.optimize import last
 
-_ROOM = (-0.5, 1.5)  # what a Network takes for an image that something has been added to
+_ROOM = (-0.5, 1.5)  # the range that a Network accepts, for images with something added to them
 
 
 # --- the class and its score ----------------------------------------------------------------------------------------
@@ -29,7 +30,7 @@ _ROOM = (-0.5, 1.5)  # what a Network takes for an image that something has been
 
 @torch.no_grad()
 def predicted(net: Network, images: Tensor) -> Tensor:
-    """The class `(N,)` with the highest logit, for each image `(N, 3, H, W)`."""
+    """The index of the class with the highest logit for each image `(N, 3, H, W)`, `(N,)` int64."""
     return net(images).argmax(1)
 
 
@@ -37,7 +38,7 @@ def class_scores(net: Network, images: Tensor, target: Target = None) -> Tensor:
     """The logit of the target class for each image, `(N,)`.
 
     Raises:
-        LookupError, ValueError: A target that is not a class of this network; see `Network.class_indices`.
+        LookupError, ValueError: The target is not a class of this network; see `Network.class_indices`.
     """
     logits = net(images)
     return logits[range(len(logits)), net.class_indices(target, logits)]
@@ -47,7 +48,7 @@ def class_scores(net: Network, images: Tensor, target: Target = None) -> Tensor:
 
 
 def gradient(net: Network, images: Tensor, target: Target = None) -> Tensor:
-    """How the class score S changes with each value of the image: dS/dx.
+    """The gradient dS/dx of the class score S with respect to each value of the image.
 
     Args:
         images: `(N, 3, H, W)` in [0, 1].
@@ -55,6 +56,9 @@ def gradient(net: Network, images: Tensor, target: Target = None) -> Tensor:
 
     Returns:
         `(N, 3, H, W)`, signed. Neither the images nor the network's parameters keep a gradient.
+
+    Raises:
+        LookupError, ValueError: The target is not a class of this network; see `Network.class_indices`.
 
     Paper: Simonyan et al. 2014, section 3.
     """
@@ -65,7 +69,9 @@ def gradient(net: Network, images: Tensor, target: Target = None) -> Tensor:
 
 
 def gradient_times_input(net: Network, images: Tensor, target: Target = None) -> Tensor:
-    """dS/dx * x, `(N, 3, H, W)`: what a linear score would owe to each value, measured from a black image.
+    """The gradient times the input, dS/dx * x, `(N, 3, H, W)` in units of the score.
+
+    If the score were linear, this would be what each value contributes to it compared with a black image.
 
     Paper: Shrikumar et al. 2016, section 2.2.
     """
@@ -83,16 +89,19 @@ class Smoothed(NamedTuple):
 def smoothing(
     net: Network, images: Tensor, target: Target = None, samples: int = 16, noise: float = 0.2, seed: int = 0
 ) -> Iterator[Smoothed]:
-    """The mean gradient over noisy copies of the image: 1/n sum of dS/dx at x + N(0, noise^2); sample by sample.
+    """The mean gradient over noisy copies of the image, sample by sample: 1/n sum of dS/dx at x + N(0, noise^2).
 
     Args:
-        samples: n, how many copies.
-        noise: The standard deviation, in units of [0, 1]. Copies are clipped at -0.5 and 1.5, which up to 0.1 touches
-            next to nothing.
-        seed: The same seed gives the same noise, on every device.
+        samples: n, the number of copies.
+        noise: The standard deviation of the noise, in units of [0, 1]. Copies are clipped to [-0.5, 1.5], which has
+            almost no effect for noise up to 0.1.
+        seed: The seed of the noise, which is the same on every device.
 
     Yields:
-        A `Smoothed` for each sample, signed; each is a valid mean of fewer samples.
+        A `Smoothed` after each sample: the mean over the samples so far, signed.
+
+    Raises:
+        ValueError: `samples` is less than 1, or `noise` is negative.
 
     Paper: Smilkov et al. 2017.
     """
@@ -110,24 +119,27 @@ def smoothing(
 def smoothgrad(
     net: Network, images: Tensor, target: Target = None, samples: int = 16, noise: float = 0.2, seed: int = 0
 ) -> Tensor:
-    """The last of `smoothing`: the mean gradient `(N, 3, H, W)` over all noisy copies."""
+    """SmoothGrad, the mean gradient `(N, 3, H, W)` over all noisy copies: the last result of `smoothing`."""
     return last(smoothing(net, images, target, samples, noise, seed)).attributions
 
 
 def integrated_gradients(
     net: Network, images: Tensor, target: Target = None, steps: int = 32, baseline: Tensor | float = 0.0
 ) -> Tensor:
-    """What each value contributed to the score on the straight way from a baseline b to the image.
+    """What each value contributes to the score along the straight line from a baseline b to the image x.
 
-    (x - b) * integral over a from 0 to 1 of dS/dx at b + a (x - b), by the midpoint rule. The contributions add up to
-    S(x) - S(b) ("completeness"), up to the error of the rule, which falls with `steps`.
+    It is (x - b) * integral over a from 0 to 1 of dS/dx at b + a (x - b), computed by the midpoint rule. The
+    contributions add up to S(x) - S(b) ("completeness"), apart from an error that falls with `steps`.
 
     Args:
-        steps: How many gradients the integral is made of.
-        baseline: An image `(1 or N, 3, H, W)`, or the grey level of a plain one; 0 is black.
+        steps: The number of gradients that approximate the integral.
+        baseline: An image `(1 or N, 3, H, W)`, or the grey level of a uniform image; 0 is black.
 
     Returns:
         `(N, 3, H, W)`, signed, in units of the score.
+
+    Raises:
+        ValueError: `steps` is less than 1.
 
     Paper: Sundararajan et al. 2017, eq. 1 and proposition 1.
     """
@@ -142,7 +154,7 @@ def integrated_gradients(
 
 
 def importance(attributions: Tensor) -> Tensor:
-    """The map `(N, H, W)` of attributions `(N, 3, H, W)`: the largest |.| among a pixel's three channels."""
+    """The map `(N, H, W)` of attributions `(N, 3, H, W)`: the largest absolute value of a pixel's three channels."""
     return attributions.abs().amax(1)
 
 
@@ -150,7 +162,7 @@ def importance(attributions: Tensor) -> Tensor:
 
 
 class _LastPooling(TorchFunctionMode):
-    """Keeps the maps that the last global average pooling is given, be it a module or a function in `forward`."""
+    """Keeps the input of the last global average pooling, whether that is a module or a function call in `forward`."""
 
     maps: Tensor | None = None
 
@@ -164,14 +176,16 @@ class _LastPooling(TorchFunctionMode):
 def class_activation_map(net: Network, images: Tensor, target: Target = None) -> Tensor:
     """CAM: where the evidence for a class is, in a network that ends in global average pooling and one linear layer.
 
-    With the last maps f_k and the class's weights w_k, it is sum over k of w_k f_k(i, j). Its mean over positions, and
-    the class's bias, is the logit. Where a convolution gives one map for each class (SqueezeNet), it is that map.
+    With the last feature maps f_k and the weights w_k of the class, CAM is the sum over k of w_k f_k(i, j). Its mean
+    over positions, plus the bias of the class, is the logit. Where a convolution makes one map for each class, as in
+    SqueezeNet, CAM is that map.
 
     Returns:
-        `(N, h, w)` of the last maps' own size, signed, in units of the score.
+        `(N, h, w)`, the size of the last feature maps, signed, in units of the score.
 
     Raises:
-        ValueError: A network that ends otherwise.
+        ValueError: The network does not end like this.
+        LookupError, ValueError: The target is not a class of this network; see `Network.class_indices`.
 
     Paper: Zhou et al. 2016, eq. 2.
     """
@@ -191,19 +205,20 @@ def class_activation_map(net: Network, images: Tensor, target: Target = None) ->
 
 
 def grad_cam(net: Network, images: Tensor, target: Target = None, layer: str | None = None) -> Tensor:
-    """Grad-CAM: the maps of any layer, each weighted by the mean of the score's gradient over it, where positive.
+    """Grad-CAM: the positive part of a sum of feature maps, each weighted by the mean gradient of the score over it.
 
-    relu(sum over k of a_k f_k(i, j)), with a_k the mean over positions of dS/df_k(i, j).
+    It is relu(sum over k of a_k f_k(i, j)), where a_k is the mean over positions of dS/df_k(i, j).
 
     Args:
-        layer: A name in `net.layers` whose output has a height and a width; None takes `stages.last_maps(net)`.
+        layer: A name in `net.layers` whose output is `(N, C, h, w)`; None takes `stages.last_maps(net)`.
 
     Returns:
-        `(N, h, w)` of the layer's own size, not negative.
+        `(N, h, w)`, the size of the layer's feature maps, not negative.
 
     Raises:
-        LookupError: A layer that does not exist or does not run.
-        ValueError: A layer without a height and a width, or of which the score is no function.
+        LookupError: The layer does not exist or does not run, or there is no class of this name.
+        ValueError: The layer has no feature maps, the score does not depend on it, or the target is not a class of
+            this network.
 
     Paper: Selvaraju et al. 2017, eq. 1 and 2.
     """
@@ -212,15 +227,16 @@ def grad_cam(net: Network, images: Tensor, target: Target = None, layer: str | N
     with torch.enable_grad(), recording(net, [layer]) as activations:
         score = class_scores(net, x, target).sum()
     if layer not in activations:
-        raise LookupError(f"layer {layer!r} was not run by the forward of {net.name}: choose another")
+        raise LookupError(f"layer {layer!r} was not run in the forward pass of {net.name}: choose another layer")
     maps = activations[layer]
     if maps.ndim != 4:
         raise ValueError(
             f"layer {layer!r} gives shape {tuple(maps.shape)}, not maps (N, C, h, w): choose an earlier one"
         )
-    (gradient,) = torch.autograd.grad(score, maps, allow_unused=True)
+    joined = score.requires_grad and maps.requires_grad  # not so behind a detach()
+    gradient = torch.autograd.grad(score, maps, allow_unused=True)[0] if joined else None
     if gradient is None:
-        raise ValueError(f"layer {layer!r}: the class score of {net.name} does not depend on it; choose another")
+        raise ValueError(f"layer {layer!r}: the class score of {net.name} does not depend on it; choose another layer")
     return (gradient.mean((2, 3), keepdim=True) * maps.detach()).sum(1).relu()
 
 
@@ -228,7 +244,7 @@ def grad_cam(net: Network, images: Tensor, target: Target = None, layer: str | N
 
 
 def resized(maps: Tensor, images: Tensor) -> Tensor:
-    """Maps `(N, h, w)` resized bilinearly to the images' height and width."""
+    """Maps `(N, h, w)` resized bilinearly to the height and width of the images: `(N, H, W)`."""
     return F.interpolate(maps[:, None], images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
 
 
@@ -245,6 +261,6 @@ METHODS: dict[str, Method] = {
 
 
 def rescaled(maps: Tensor, quantile: float = 0.99) -> Tensor:
-    """Maps `(N, H, W)` of one method or several, brought to [0, 1] to be looked at: 1 is each map's `quantile`."""
+    """Maps `(N, H, W)`, not negative, scaled to [0, 1] for display: 1 is the `quantile` of each map."""
     top = maps.flatten(1).quantile(quantile, dim=1).clamp(min=1e-12)
     return (maps / top[:, None, None]).clamp(0, 1)

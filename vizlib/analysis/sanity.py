@@ -1,7 +1,7 @@
-"""Does a saliency map depend on what the network has learned? Destroy that from the top down, and watch the maps.
+"""Does a saliency map depend on what the network has learned? Randomise the layers from the top down and compare.
 
-A map that hardly changes when the weights become random cannot say much about them, however sharp it looks: it may
-just draw the image's edges (Adebayo et al. 2018, "Sanity Checks for Saliency Maps", section 4.1).
+A map that hardly changes when the weights become random cannot say much about them, however sharp it looks: it may just
+trace the edges in the image (Adebayo et al. 2018, "Sanity Checks for Saliency Maps", section 4.1).
 """
 
 import copy
@@ -18,26 +18,26 @@ from vizlib.models import Network
 from vizlib.optimize import last
 
 Method = Callable[[Network, Tensor, Tensor], Tensor]
-WINDOW = 5  # pixels, of the SSIM, as in the paper's code
+WINDOW = 5  # the side of SSIM's window in pixels, as in the paper's code
 
 
 def layers_from_top(net: Network) -> list[str]:
-    """The layers that have weights, last first: the order in which they are randomised."""
+    """The layers that have weights, the last one first: the order in which they are randomised."""
     return [name for name, module in reversed(net.layers.items()) if any(True for _ in module.parameters())]
 
 
 def randomized(net: Network, fresh: Network, layer: str) -> Network:
-    """A copy of a network in which `layer` and everything above it has the weights of an untrained one.
+    """A copy of a network in which `layer` and every layer after it have untrained weights.
 
     Args:
-        net: The trained network; it stays as it is.
-        fresh: The same architecture with the weights it would begin its training with, such as
-            `models.load(name, weights="untrained")` gives.
+        net: The trained network; it is not changed.
+        fresh: A network of the same architecture with untrained weights, such as
+            `models.load(name, weights="untrained")`.
         layer: One of `layers_from_top(net)`.
 
     Raises:
-        LookupError: Not one of these.
-        ValueError: `fresh` is of another architecture.
+        LookupError: The layer has no weights or does not exist.
+        ValueError: `fresh` has another architecture.
     """
     layers = layers_from_top(net)
     if layer not in layers:
@@ -57,9 +57,12 @@ def randomized(net: Network, fresh: Network, layer: str) -> Network:
 
 
 def rank_correlation(a: Tensor, b: Tensor) -> Tensor:
-    """Spearman's rank correlation of each of N pairs of maps `(N, H, W)`: 1 where they put pixels in the same order.
+    """Spearman's rank correlation of each of N pairs of maps `(N, H, W)`, `(N,)` in [-1, 1].
 
-    A map that is the same everywhere has no order: that gives 0.
+    It is 1 if both maps rank the pixels in the same order. A constant map has no order and gives 0.
+
+    Raises:
+        ValueError: The maps do not have the same shape `(N, H, W)`.
     """
     _same_shape(a, b)
     flat = zip(a.flatten(1).cpu().numpy(), b.flatten(1).cpu().numpy(), strict=True)
@@ -67,7 +70,14 @@ def rank_correlation(a: Tensor, b: Tensor) -> Tensor:
 
 
 def structure(a: Tensor, b: Tensor) -> Tensor:
-    """The structural similarity of N pairs of maps `(N, H, W)` in [0, 1], 1 where equal (SSIM, Wang et al. 2004)."""
+    """The structural similarity (SSIM, Wang et al. 2004) of each of N pairs of maps `(N, H, W)` with values in [0, 1].
+
+    Returns:
+        `(N,)`, at most 1; 1 if the maps are equal.
+
+    Raises:
+        ValueError: The maps do not have the same shape `(N, H, W)`, or are smaller than SSIM's window.
+    """
     _same_shape(a, b)
     if min(a.shape[1:]) < WINDOW:
         raise ValueError(f"maps of {a.shape[1]}x{a.shape[2]} pixels are smaller than SSIM's window of {WINDOW}")
@@ -84,10 +94,13 @@ def _same_shape(a: Tensor, b: Tensor) -> None:
 
 
 class Cascade(NamedTuple):
-    """How alike each method's maps are to those of the trained network, mean over the images, layer by layer.
+    """How similar each method's maps remain to those of the trained network as more and more layers are randomised.
 
-    `layers` were randomised in this order, each on top of those before; `rank` and `ssim` have, for each method, a
-    number for each of them. `done` of `total` layers are there.
+    Attributes:
+        layers: The layers randomised so far, in this order; each one in addition to those before it.
+        rank: method -> the rank correlation after each of these layers, averaged over the images.
+        ssim: method -> the structural similarity, likewise.
+        done, total: How many layers have been randomised, and how many there are.
     """
 
     layers: list[str]
@@ -98,16 +111,19 @@ class Cascade(NamedTuple):
 
 
 def cascading(net: Network, fresh: Network, images: Tensor, methods: Mapping[str, Method]) -> Iterator[Cascade]:
-    """Randomise one layer more at a time, from the top down, and compare all maps with the trained network's.
+    """The results of randomising one more layer at a time, from the top down, and comparing the maps each time.
 
     Args:
-        net, fresh: As for `randomized`.
+        net, fresh: The trained and the untrained network, as in `randomized`.
         images: `(N, 3, H, W)` in [0, 1].
-        methods: By name, from (network, images, classes `(N,)`) to maps `(N, H, W)`, not negative. The classes are
-            those that the trained network predicts, and stay the same throughout.
+        methods: By name, functions of a network, images and classes `(N,)` that return maps `(N, H, W)`, not negative.
+            The classes are those that the trained network predicts, and stay the same throughout.
 
     Yields:
-        A `Cascade`, longer by one layer each time.
+        A `Cascade` after each layer.
+
+    Raises:
+        ValueError: `fresh` has another architecture.
     """
     with torch.no_grad():
         target = net(images).argmax(1)
@@ -125,10 +141,10 @@ def cascading(net: Network, fresh: Network, images: Tensor, methods: Mapping[str
 
 
 def cascade(net: Network, fresh: Network, images: Tensor, methods: Mapping[str, Method]) -> Cascade:
-    """The last of `cascading`: all layers."""
+    """The complete cascade, over all layers: the last result of `cascading`, which explains the arguments."""
     return last(cascading(net, fresh, images, methods))
 
 
 def _unit(maps: Tensor) -> Tensor:
-    """Each map between 0 and 1, as it would be drawn: 1 is its 99th percentile, so that a few dots do not decide."""
+    """Each map scaled to [0, 1], as it would be drawn; 1 is its 99th percentile, so that a few dots do not dominate."""
     return (maps / maps.flatten(1).quantile(0.99, 1).clamp(min=1e-12)[:, None, None]).clamp(0, 1)

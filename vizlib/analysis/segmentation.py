@@ -1,7 +1,7 @@
-"""Cutting an object out without ever having seen a mask: saliency says where to look, GrabCut finds the edges.
+"""Segmenting an object without training on masks: saliency says where to look, and GrabCut finds the edges.
 
-Simonyan et al. 2014, section 3.2: the most salient pixels are taken for the object and the least salient for the
-background; two colour models learn from them, and a graph cut decides about all the rest (Rother et al. 2004).
+As in Simonyan et al. 2014, section 3.2, the most salient pixels are taken as the object and the least salient ones as
+the background. Two colour models are fitted to them, and a graph cut labels all other pixels (Rother et al. 2004).
 """
 
 from typing import NamedTuple
@@ -15,13 +15,16 @@ from torch import Tensor
 from vizlib.images import to_array
 
 SURE_BACKGROUND, SURE_OBJECT, MAYBE_BACKGROUND, MAYBE_OBJECT = cv2.GC_BGD, cv2.GC_FGD, cv2.GC_PR_BGD, cv2.GC_PR_FGD
-_FEWEST = 5  # pixels that GrabCut needs of each kind: one for each of the five colours of its models
+_FEWEST = 5  # the pixels that GrabCut needs of each kind, one for each of the five components of its colour models
 
 
 class Segmentation(NamedTuple):
-    """A mask `(H, W)` of the object, and the seeds `(H, W)` that it grew from: 0 to 3, as GrabCut numbers them.
+    """The result of a segmentation.
 
-    `cut` is False where GrabCut had nothing to go by, and the mask holds the seeds' own guess.
+    Attributes:
+        mask: The pixels of the object, booleans `(H, W)`.
+        seeds: The labels that GrabCut started from, `(H, W)` uint8; see `seeds`.
+        cut: Whether GrabCut could run. If not, there were too few pixels of one kind, and the mask is the seeds' guess.
     """
 
     mask: Tensor
@@ -30,17 +33,20 @@ class Segmentation(NamedTuple):
 
 
 def seeds(saliency: Tensor, sure: float = 0.1, background: float = 0.2, smooth: float = 0.06) -> Tensor:
-    """What a saliency map says about every pixel before the colours are looked at.
+    """The label that a saliency map gives each pixel, before GrabCut looks at the colours.
 
     Args:
-        saliency: `(H, W)`, larger where it matters more.
-        sure: The share of pixels, the most salient ones, that are the object for certain.
-        background: The share, the least salient ones, that are background for certain.
-        smooth: The width of the Gaussian that joins the map's dots first, as a fraction of its shorter side.
+        saliency: `(H, W)`, larger where a pixel matters more.
+        sure: The share of the pixels, the most salient ones, that are certain to be the object.
+        background: The share of the pixels, the least salient ones, that are certain to be background.
+        smooth: The standard deviation of the Gaussian that first blurs the map, as a fraction of its shorter side.
 
     Returns:
-        `(H, W)` uint8: SURE_OBJECT, SURE_BACKGROUND, and between the two MAYBE_OBJECT above the mean and
-        MAYBE_BACKGROUND below. A map that is the same everywhere is MAYBE_BACKGROUND everywhere.
+        `(H, W)` uint8: SURE_OBJECT or SURE_BACKGROUND, and in between MAYBE_OBJECT above the mean and
+        MAYBE_BACKGROUND below it. A constant map is MAYBE_BACKGROUND everywhere.
+
+    Raises:
+        ValueError: The map does not have two dimensions, or a share or `smooth` is out of range.
     """
     if saliency.ndim != 2:
         raise ValueError(f"saliency: expected one map (H, W), got shape {tuple(saliency.shape)}")
@@ -58,16 +64,21 @@ def seeds(saliency: Tensor, sure: float = 0.1, background: float = 0.2, smooth: 
 
 
 def grabcut(image: Tensor, labels: Tensor, iterations: int = 5, seed: int = 0) -> Segmentation:
-    """The object's mask by GrabCut: the largest piece of what it finds.
+    """The object found by GrabCut: the largest connected piece of its result.
 
     Args:
         image: `(1, 3, H, W)` in [0, 1].
-        labels: `(H, W)` uint8, as `seeds` gives them.
-        iterations: How often the colour models and the cut take turns.
-        seed: Of the clustering that the colour models begin with.
+        labels: `(H, W)` uint8, from `seeds`.
+        iterations: How many times the colour models are fitted and the graph is cut, in turn.
+        seed: The seed of the clustering that initialises the colour models.
+
+    Raises:
+        ValueError: The labels do not have the size of the image.
     """
     if labels.shape != image.shape[2:]:
-        raise ValueError(f"labels have shape {tuple(labels.shape)} and the image is {tuple(image.shape[2:])}: resize")
+        raise ValueError(
+            f"labels have shape {tuple(labels.shape)} and the image is {tuple(image.shape[2:])}: resize one of them"
+        )
     marks = labels.numpy().copy()
     likely = (marks == SURE_OBJECT) | (marks == MAYBE_OBJECT)
     cut = min(likely.sum(), (~likely).sum()) >= _FEWEST
@@ -80,11 +91,11 @@ def grabcut(image: Tensor, labels: Tensor, iterations: int = 5, seed: int = 0) -
 
 
 def segment(image: Tensor, saliency: Tensor, sure: float = 0.1, background: float = 0.2) -> Segmentation:
-    """The object that a saliency map `(H, W)` points at in its image `(1, 3, H, W)`: `seeds`, then `grabcut`."""
+    """The object that a saliency map `(H, W)` points to in its image `(1, 3, H, W)`: `seeds`, then `grabcut`."""
     return grabcut(image, seeds(saliency, sure, background))
 
 
 def largest_piece(mask: np.ndarray) -> np.ndarray:
-    """The largest connected piece of a boolean mask `(H, W)`; sides connect, corners do not."""
+    """The largest connected piece of a boolean mask `(H, W)`; pixels connect along sides, not at corners."""
     pieces, count = ndimage.label(mask)
     return mask if count < 2 else pieces == np.bincount(pieces[mask]).argmax()

@@ -1,6 +1,6 @@
-"""Pictures in and out, the bundled photos and paintings, and galleries of many images.
+"""Reading, resizing and writing images, the bundled photos and paintings, and galleries of many images.
 
-An image is a float32 tensor `(N, 3, H, W)`, RGB, in [0, 1], on any device. `check` holds everyone to that.
+An image is a float32 tensor `(N, 3, H, W)`, RGB, in [0, 1], on any device. `check` enforces that.
 """
 
 from vizlib.images.box import Box

@@ -1,4 +1,4 @@
-"""The pictures that go by a name: where each is, what is on it, and whose it is. `images.load` opens them."""
+"""The pictures that have a name: where each is stored, what it shows, and who made it. `images.load` opens them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,10 +8,13 @@ from vizlib.images.contract import ImageError
 
 
 class Photo(NamedTuple):
-    """A photo, or a part of one, that comes inside another package's wheel.
+    """A photo, or a part of one, that comes with another package.
 
     Attributes:
-        box: The part, (top, bottom, left, right) in pixels, or None for all of it.
+        package: The name under which the package is imported.
+        file: The path inside the package.
+        description: What the photo shows, who took it, and its licence.
+        box: Which part of it, (top, bottom, left, right) in pixels, or None for the whole photo.
     """
 
     package: str
@@ -107,7 +110,7 @@ TEXTURES = {
     ),
 }
 
-# Downloaded once by `vizlib.assets.fetch`, which has their addresses.
+# `vizlib.assets.fetch` downloads these once; their addresses are there.
 PAINTINGS = {
     "starry_night": "The Starry Night: a swirling night sky over a village. Painting: Vincent van Gogh, 1889",
     "wave": "The Great Wave off Kanagawa: a wave over boats, Mount Fuji behind. Woodblock print: Hokusai, about 1831",
@@ -121,32 +124,36 @@ DOWNLOADED_PHOTOS = {
 
 
 def photos() -> list[str]:
-    """The colour photos that need no network: they come inside scikit-image and scikit-learn."""
+    """The names of the colour photos that need no download: they come with scikit-image and scikit-learn."""
     return list(PHOTOS)
 
 
 def paintings() -> list[str]:
-    """The paintings, which are downloaded once."""
+    """The names of the paintings that are downloaded at their first use."""
     return list(PAINTINGS)
 
 
 def styles() -> list[str]:
-    """The pictures to take a style from that need no network: they come with vizlib."""
+    """The names of the style images that need no download: they come with vizlib."""
     return list(STYLES)
 
 
 def textures() -> list[str]:
-    """The samples of texture that need no network: they are photos, or parts of photos, inside other packages."""
+    """The names of the texture samples that need no download: photos, or parts of photos, from other packages."""
     return list(TEXTURES)
 
 
 def names() -> list[str]:
-    """Every name that `load` knows: photos, styles, textures, paintings and the photos that are downloaded once."""
+    """Every name that `load` knows: photos, styles, textures, paintings and the photos that are downloaded."""
     return [*PHOTOS, *STYLES, *TEXTURES, *PAINTINGS, *DOWNLOADED_PHOTOS]
 
 
 def describe(name: str) -> str:
-    """What is on a named picture and whose it is, in one line that can serve as alt text."""
+    """What a named picture shows and who made it, in one line that can serve as alt text.
+
+    Raises:
+        ImageError: The name is unknown; the message suggests the nearest.
+    """
     bundled = PHOTOS | TEXTURES
     if name in bundled:
         return bundled[name].description
@@ -154,10 +161,13 @@ def describe(name: str) -> str:
 
 
 def one_of(known: Sequence[str], name: str, what: str) -> str:
-    """The name itself.
+    """The name, unchanged, if it is a known one.
+
+    Args:
+        what: What the message says the name should be of, such as 'a picture'.
 
     Raises:
-        ImageError: It is not among the known ones; the message names the nearest.
+        ImageError: The name is unknown; the message suggests the nearest.
     """
     if name not in known:
         raise ImageError(f"{name!r} is not the name of {what}{suggestion(name, known)}")
@@ -165,5 +175,5 @@ def one_of(known: Sequence[str], name: str, what: str) -> str:
 
 
 def suggestion(name: str, known: Sequence[str]) -> str:
-    """The end of a message about an unknown picture: the nearest names, or all that there are."""
-    return did_you_mean(name, known) or f"; there are {', '.join(known)}"
+    """The end of a message about an unknown picture: the nearest names, or all the known ones if none is close."""
+    return did_you_mean(name, known) or f"; expected one of {', '.join(known)}"

@@ -1,4 +1,4 @@
-"""What an image is: a float32 tensor `(N, 3, H, W)`, RGB, in [0, 1], on any device. `check` holds everyone to that."""
+"""What an image is: a float32 tensor `(N, 3, H, W)`, RGB, in [0, 1], on any device. `check` enforces that."""
 
 import math
 from typing import Any
@@ -13,19 +13,19 @@ _TOLERANCE = 1e-5  # how far rounding may carry a value out of [0, 1]
 
 
 class ImageError(ValueError):
-    """Something is not an image that can be used; the message says what was found, what was expected, what to do."""
+    """Something cannot be used as an image; the message says what was found, what was expected and what to do."""
 
 
 def check(image: Tensor, name: str = "image") -> None:
     """Raise unless `image` keeps the contract: float32 `(N, 3, H, W)`, N, H and W at least 1, finite, in [0, 1].
 
     Args:
-        image: What to check; values may stray from [0, 1] by rounding, up to 1e-5.
-        name: What to call it in the message.
+        image: The image or images to check; values may lie outside [0, 1] by a rounding error of up to 1e-5.
+        name: What the message calls them.
 
     Raises:
-        ImageError: It does not; the message says how, and what to do.
-        TypeError: It is not a tensor.
+        ImageError: The contract is broken; the message says how, and what to do.
+        TypeError: `image` is not a tensor.
     """
     if not isinstance(image, Tensor):
         raise TypeError(f"{name} is {kind(image)}, expected a tensor (N, 3, H, W): images.load makes one")
@@ -40,10 +40,11 @@ def check(image: Tensor, name: str = "image") -> None:
 
 
 def check_one(image: Tensor, name: str = "image") -> None:
-    """Raise unless `image` keeps the contract (see `check`) and is one image, `(1, 3, H, W)`.
+    """Raise unless `image` keeps the contract (see `check`) and is a single image, `(1, 3, H, W)`.
 
     Raises:
-        ImageError, TypeError: It does not, or is several.
+        ImageError: The contract is broken, or there are several images.
+        TypeError: `image` is not a tensor.
     """
     check(image, name)
     if len(image) != 1:
@@ -51,17 +52,17 @@ def check_one(image: Tensor, name: str = "image") -> None:
 
 
 def check_range(values: Tensor, what: str) -> None:
-    """Raise `ImageError` unless all values are finite and, up to rounding, in [0, 1]."""
-    low, high = torch.stack(values.detach().aminmax()).tolist()  # one wait for the GPU; a NaN makes both NaN
+    """Raise `ImageError` unless all values are finite and in [0, 1], up to a rounding error of 1e-5."""
+    low, high = torch.stack(values.detach().aminmax()).tolist()  # waits for the GPU only once; a NaN makes both NaN
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise ImageError(f"{what} holds NaN or infinite values, expected [0, 1]: look at the step that made them")
+        raise ImageError(f"{what} holds NaN or infinite values, expected [0, 1]: check the step that produced them")
     if low < -_TOLERANCE or high > 1 + _TOLERANCE:
         remedy = "divide by 255" if low >= 0 and 1.5 < high <= 255 else "rescale it, or clip it with .clip(0, 1)"
         raise ImageError(f"{what} has values from {low:.4g} to {high:.4g}, expected [0, 1]: {remedy}")
 
 
 def check_size(height: int, width: int, what: str, max_pixels: int) -> None:
-    """Raise `ImageError` unless there are pixels, and at most `max_pixels`."""
+    """Raise `ImageError` unless there is at least one pixel and there are at most `max_pixels`."""
     if height * width == 0:
         raise ImageError(f"{what} is {height}x{width}: there are no pixels in it")
     if height * width > max_pixels:
@@ -72,5 +73,5 @@ def check_size(height: int, width: int, what: str, max_pixels: int) -> None:
 
 
 def kind(thing: Any) -> str:
-    """What something is, as a message says it: 'a PIL.Image.Image', 'a list'."""
+    """The type of something, as a message says it: 'a PIL.Image.Image', 'a list'."""
     return f"a {type(thing).__module__}.{type(thing).__qualname__}".replace("builtins.", "")

@@ -1,4 +1,4 @@
-"""Any picture becomes an image: a name, a file, a web address, a PIL image or an array."""
+"""Reading images from a name, a file, a web address, a PIL image or an array."""
 
 import os
 from collections.abc import Iterator
@@ -21,17 +21,19 @@ _FULL_SCALE = {"bool": 1, "uint8": 255, "uint16": 65535, "bfloat16": 1, "float16
 
 
 def _load_named(name: str, max_pixels: int) -> Tensor:
-    """The picture of that name, or the part of it that goes by that name."""
+    """The picture, or the part of a photo, that has this name."""
     if name in STYLES:
         return _from_file(assets.data_path(f"styles/{name}.jpg"), max_pixels)
     photo = (PHOTOS | TEXTURES).get(name)
     if photo is None:
         return _from_file(assets.fetch(name), max_pixels)
-    spec = find_spec(photo.package)  # finds the folder without importing the package
+    spec = find_spec(photo.package)  # finds the package's folder without importing it
     path = Path(spec.submodule_search_locations[0], photo.file) if spec else None
     if path is None or not path.is_file():
         wheel = {"skimage": "scikit-image", "sklearn": "scikit-learn"}[photo.package]
-        raise ImageError(f"the photo {name!r} comes inside {wheel}, and is not there: pip install --upgrade {wheel}")
+        raise ImageError(
+            f"the photo {name!r} comes inside {wheel} but is missing there: run pip install --upgrade {wheel}"
+        )
     image = _from_file(path, max_pixels)
     if photo.box is None:
         return image
@@ -40,31 +42,42 @@ def _load_named(name: str, max_pixels: int) -> Tensor:
 
 
 def style(name: str) -> Tensor:
-    """A picture to take a style from, `(1, 3, H, W)`: one of `styles()` or, after its download, of `paintings()`."""
+    """A style image `(1, 3, H, W)` by name: one of `styles()`, or of `paintings()`, which are downloaded.
+
+    Raises:
+        ImageError: The name is unknown; the message suggests the nearest.
+        AssetError: The painting cannot be downloaded.
+    """
     return load(one_of([*STYLES, *PAINTINGS], name, "a style"))
 
 
 def texture(name: str) -> Tensor:
-    """A sample of texture, `(1, 3, H, W)`: one of `textures()`."""
+    """A texture sample `(1, 3, H, W)` by name: one of `textures()`.
+
+    Raises:
+        ImageError: The name is unknown; the message suggests the nearest.
+    """
     return load(one_of([*TEXTURES], name, "a texture"))
 
 
 def load(source: Any, *, max_pixels: int = MAX_PIXELS) -> Tensor:
-    """Any picture as an image `(1, 3, H, W)`, float32 in [0, 1]: always a new tensor, whatever it was made from.
+    """Any picture as an image `(1, 3, H, W)`, float32 in [0, 1]. The tensor is always new and shares no memory.
 
-    Transparent pixels are laid on white; grey becomes three equal channels; EXIF rotation is applied; of an animation
-    it is the first frame; colour profiles are ignored. 16-bit colour files are read at 8 bits, 16-bit grey in full.
+    Transparent pixels are shown on white, grey becomes three equal channels, and EXIF rotation is applied. Of an
+    animation the first frame is read. Colour profiles are ignored. 16-bit grey keeps its full depth; 16-bit colour
+    files are read at 8 bits.
 
     Args:
         source: One of `names()`; a path; an http(s) address; the bytes of an image file or an open binary file; a PIL
             image; an array `(H, W)` or `(H, W, C)`; or a tensor `(H, W)`, `(C, H, W)` or `(1, C, H, W)`, which stays
-            on its device. C is 1, 3 or 4 (RGBA); the numbers are uint8, uint16, bool, or floats in [0, 1].
-        max_pixels: Refuse anything with more pixels, before decoding it.
+            on its device. C is 1, 3 or 4 (RGBA); the values are uint8, uint16, bool, or floats in [0, 1].
+        max_pixels: Refuse a picture with more pixels, before decoding it.
 
     Raises:
-        ImageError: Not an image, damaged, too many pixels or none, a wrong shape, type or range of numbers.
+        ImageError: The source is not an image or is damaged, has no pixels or too many, or its values have the wrong
+            shape, type or range.
         AssetError: A download failed.
-        TypeError: `source` is none of these things.
+        TypeError: `source` is none of these.
     """
     if isinstance(source, Tensor):
         return _from_tensor(source, max_pixels)
@@ -77,20 +90,20 @@ def load(source: Any, *, max_pixels: int = MAX_PIXELS) -> Tensor:
         if isinstance(source, str):
             raise TypeError("the file is open as text; open it with mode 'rb'")
     if isinstance(source, bytes | bytearray | memoryview):
-        return _decode(BytesIO(source), f"what was given ({len(source):,} bytes)", max_pixels)
+        return _decode(BytesIO(source), f"the data ({len(source):,} bytes)", max_pixels)
     if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
         return _decode(BytesIO(assets.fetch_url(source)), source, max_pixels)
     if isinstance(source, str | os.PathLike):
         if source in names():
             return _load_named(source, max_pixels)
         return _from_file(Path(source).expanduser(), max_pixels)
-    raise TypeError(f"cannot make an image of {kind(source)}; give a name, path, address, bytes, PIL image or array")
+    raise TypeError(f"cannot make an image from {kind(source)}; give a name, path, address, bytes, PIL image or array")
 
 
 def _from_file(path: Path, max_pixels: int) -> Tensor:
     try:
         if path.is_dir():
-            raise ImageError(f"{path} is a folder: give one image file in it")
+            raise ImageError(f"{path} is a folder, expected one image file: choose a file in it")
         with open(path, "rb") as file:
             return _decode(file, str(path), max_pixels)
     except FileNotFoundError:
@@ -117,7 +130,7 @@ def _from_pil(picture: Image.Image, what: str, max_pixels: int) -> Tensor:
         deep = picture.mode in ("I", "F") or picture.mode.startswith("I;16")
         array = np.array(picture if deep else _on_white(picture))
     if array.dtype == np.int32 and array.min() >= 0 and array.max() <= 65535:
-        array = array.astype(np.uint16)  # how PIL holds some 16-bit files
+        array = array.astype(np.uint16)  # PIL holds some 16-bit files as int32
     return _from_array(array, what, max_pixels)
 
 
@@ -128,9 +141,11 @@ def _decoding(what: str) -> Iterator[None]:
     except UnidentifiedImageError:
         raise ImageError(f"{what} is not an image that PIL can read: convert it to JPEG or PNG") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(f"{what} has more pixels than PIL opens ({error}): make it smaller") from error
-    except Exception as error:  # decoders raise nearly anything on damaged files
-        raise ImageError(f"{what} cannot be decoded ({error}): if it is damaged or cut short, get it again") from error
+        raise ImageError(f"{what} has more pixels than PIL is willing to open ({error}): make it smaller") from error
+    except Exception as error:  # decoders may raise almost anything on damaged files
+        raise ImageError(
+            f"{what} cannot be decoded ({error}): it may be damaged or incomplete, so get it again"
+        ) from error
 
 
 def _on_white(picture: Image.Image) -> Image.Image:
@@ -146,7 +161,9 @@ def _from_array(array: np.ndarray, what: str, max_pixels: int) -> Tensor:
         raise ImageError(f"{what} has shape {array.shape}; expected (H, W) or (H, W, C) with C 1, 3 or 4{turn}")
     check_size(*array.shape[:2], what, max_pixels)
     _check_type(array.dtype.name, what, ".astype('uint8')")
-    array = array.astype(array.dtype.newbyteorder("="), order="C")  # torch takes no other byte order or stride
+    array = array.astype(
+        array.dtype.newbyteorder("="), order="C"
+    )  # torch accepts no other byte order and no negative strides
     values = torch.from_numpy(np.atleast_3d(array)).permute(2, 0, 1)
     return _standard(values[None], what)
 
@@ -165,7 +182,7 @@ def _from_tensor(tensor: Tensor, max_pixels: int) -> Tensor:
 
 
 def _standard(values: Tensor, what: str) -> Tensor:
-    """Numbers `(1, 1 or 3 or 4, H, W)` of any supported type as an image that shares no memory with them."""
+    """Values `(1, C, H, W)` of any supported type, C 1, 3 or 4, as an image that shares no memory with them."""
     scale = _FULL_SCALE[str(values.dtype).removeprefix("torch.")]
     values = values.to(torch.float32, copy=True, memory_format=torch.contiguous_format).div_(scale)
     check_range(values, what)
@@ -179,6 +196,6 @@ def _standard(values: Tensor, what: str) -> Tensor:
 def _check_type(dtype: str, what: str, convert: str) -> None:
     if dtype not in _FULL_SCALE:
         raise ImageError(
-            f"{what} holds {dtype} numbers; expected uint8 (0 to 255), uint16 (0 to 65535), bool, or floats in [0, 1]: "
+            f"{what} holds {dtype} values; expected uint8 (0 to 255), uint16 (0 to 65535), bool, or floats in [0, 1]: "
             f"convert them, for example with {convert}"
         )

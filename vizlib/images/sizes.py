@@ -1,4 +1,4 @@
-"""Other sizes, and how light an image is."""
+"""Resizing and cropping images, and their luminance."""
 
 from collections.abc import Sequence
 from operator import index
@@ -11,7 +11,11 @@ from vizlib.images.contract import MAX_PIXELS, ImageError, check, check_size
 
 
 def luminance(image: Tensor) -> Tensor:
-    """How light each pixel is, `(N, 1, H, W)`: the weighted mean of red, green and blue (ITU-R BT.601)."""
+    """The luminance of each pixel of images `(N, 3, H, W)`: the weighted mean of R, G and B (ITU-R BT.601).
+
+    Returns:
+        `(N, 1, H, W)`, in [0, 1] for images in [0, 1].
+    """
     return (image * image.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
 
 
@@ -19,9 +23,13 @@ def resize(image: Tensor, size: int | Sequence[int], mode: str = "bilinear") -> 
     """The image at another size, antialiased and still in [0, 1].
 
     Args:
-        image: `(N, 3, H, W)`.
-        size: The shorter side in pixels, keeping the ratio of the sides, or (height, width).
-        mode: 'bilinear', 'bicubic' or 'nearest' (which repeats and drops pixels instead of blending them).
+        image: `(N, 3, H, W)` in [0, 1].
+        size: The new length of the shorter side in pixels, which keeps the proportions, or (height, width).
+        mode: 'bilinear', 'bicubic' or 'nearest' (which repeats or drops pixels instead of blending them).
+
+    Raises:
+        ImageError: The image breaks the contract, the mode is unknown, or the size is not positive or is too large.
+        TypeError: `image` is not a tensor, or `size` is not made of whole numbers.
     """
     check(image)
     modes = {"bilinear": "bilinear", "bicubic": "bicubic", "nearest": "nearest-exact"}
@@ -36,7 +44,15 @@ def resize(image: Tensor, size: int | Sequence[int], mode: str = "bilinear") -> 
 
 
 def center_crop(image: Tensor, size: int | Sequence[int]) -> Tensor:
-    """A copy of the middle `size` pixels, a square's side or (height, width), of an image `(N, 3, H, W)`."""
+    """A copy of the middle of an image `(N, 3, H, W)`.
+
+    Args:
+        size: The side of a square in pixels, or (height, width).
+
+    Raises:
+        ImageError: The image breaks the contract or is smaller than `size`, or the size is not positive.
+        TypeError: `image` is not a tensor, or `size` is not made of whole numbers.
+    """
     check(image)
     height, width = _sides(size) if len(_sides(size)) == 2 else _sides(size) * 2
     if height > image.shape[-2] or width > image.shape[-1]:
@@ -46,13 +62,17 @@ def center_crop(image: Tensor, size: int | Sequence[int]) -> Tensor:
 
 
 def prepare(image: Tensor, size: int) -> Tensor:
-    """A square `(N, 3, size, size)`: the shorter side resized to `size` pixels, then the middle."""
+    """The image as a square `(N, 3, size, size)`: its shorter side is resized to `size`, then the middle is cut out.
+
+    Raises:
+        ImageError, TypeError: As for `resize`.
+    """
     side = _sides([size])
     return center_crop(resize(image, side), side)
 
 
 def _sides(size: int | Sequence[int]) -> list[int]:
-    """One or two positive numbers of pixels."""
+    """The size as a list of one or two positive whole numbers."""
     try:
         sides = [index(side) for side in (size if isinstance(size, Sequence) else [size])]
     except TypeError:

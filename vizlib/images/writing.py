@@ -1,4 +1,4 @@
-"""An image becomes an array, a PIL image, the bytes of a file, or a file; several become an animation."""
+"""Turning an image into an array, a PIL image, the bytes of a file or a file, and several into an animation."""
 
 import os
 from collections.abc import Sequence
@@ -15,7 +15,12 @@ from vizlib.images.contract import ImageError, check_one
 
 
 def to_array(image: Tensor) -> np.ndarray:
-    """One image `(1, 3, H, W)` as a uint8 array `(H, W, 3)`, rounded to the nearest of 0 to 255."""
+    """One image `(1, 3, H, W)` as a uint8 array `(H, W, 3)`, rounded to the nearest whole number from 0 to 255.
+
+    Raises:
+        ImageError: The image breaks the contract, or there are several.
+        TypeError: `image` is not a tensor.
+    """
     check_one(image)
     levels = (image[0].detach().clamp(0, 1) * 255).round().to(torch.uint8)
     return levels.permute(1, 2, 0).contiguous().cpu().numpy()
@@ -27,12 +32,15 @@ def to_pil(image: Tensor) -> Image.Image:
 
 
 def to_bytes(image: Tensor, format: str = "png", quality: int = 85, full_chroma: bool = False) -> bytes:
-    """One image `(1, 3, H, W)` as the bytes of a file.
+    """One image `(1, 3, H, W)` as the bytes of an image file.
 
     Args:
-        format: 'png' (exact to 8 bits) or 'jpeg' (lossy, and at 512x512 a hundred times as fast).
-        quality: Of a JPEG, 1 to 95.
-        full_chroma: Of a JPEG: each pixel keeps its own colour (4:4:4); otherwise four share one (4:2:0).
+        format: 'png' (exact to 8 bits) or 'jpeg' (lossy, but about a hundred times as fast at 512x512).
+        quality: The quality of a JPEG, 1 to 95.
+        full_chroma: Whether each pixel of a JPEG keeps its own colour (4:4:4); otherwise four share one (4:2:0).
+
+    Raises:
+        ImageError: The image breaks the contract, or `format` or `quality` is none of these.
     """
     if format not in ("png", "jpeg"):
         raise ImageError(f"format is {format!r}, expected 'png' or 'jpeg'")
@@ -47,12 +55,12 @@ def to_bytes(image: Tensor, format: str = "png", quality: int = 85, full_chroma:
 
 
 def save(image: Tensor, path: str | os.PathLike) -> Path:
-    """Write one image `(1, 3, H, W)` as PNG or JPEG (quality 95), whichever the suffix says, and return the path.
+    """Write one image `(1, 3, H, W)` as PNG or JPEG (quality 95), depending on the suffix, and return the path.
 
-    The file is there either whole or not at all.
+    The file is written completely or not at all.
 
     Raises:
-        ImageError: Another suffix, or the file cannot be written.
+        ImageError: The suffix is another one, the image breaks the contract, or the file cannot be written.
     """
     path = Path(path).expanduser()
     formats = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
@@ -62,10 +70,18 @@ def save(image: Tensor, path: str | os.PathLike) -> Path:
 
 
 def save_animation(frames: Sequence[bytes], path: str | os.PathLike, frames_per_second: float = 4) -> Path:
-    """Write image files of one size as an endless GIF or WebP animation, and return the path. Whole, or not at all.
+    """Write frames as a GIF or WebP animation that repeats for ever, and return the path.
+
+    The file is written completely or not at all.
+
+    Args:
+        frames: The bytes of image files, all of the same size in pixels.
+        path: Where to write; the suffix is .gif or .webp.
+        frames_per_second: 0.1 to 100.
 
     Raises:
-        ImageError: No frames, frames of several sizes, another suffix, or the file cannot be written.
+        ImageError: There are no frames, their sizes differ, the suffix or the speed is another one, or the file cannot
+            be written.
     """
     path = Path(path).expanduser()
     if path.suffix.lower() not in (".gif", ".webp"):
@@ -78,7 +94,7 @@ def save_animation(frames: Sequence[bytes], path: str | os.PathLike, frames_per_
     wrong = [other.size for other in others if other.size != first.size]
     if wrong:
         have, want = ("x".join(map(str, size)) for size in (wrong[0], first.size))
-        raise ImageError(f"frames: one is {have} and the first {want} pixels wide and high, expected all of one size")
+        raise ImageError(f"frames: one is {have} pixels and the first is {want}, expected all of the same size")
     buffer, duration = BytesIO(), round(1000 / frames_per_second)
     first.save(buffer, path.suffix[1:].lower(), save_all=True, append_images=others, duration=duration, loop=0)
     return _write(path, buffer.getvalue())

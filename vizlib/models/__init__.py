@@ -1,4 +1,4 @@
-"""The networks: bundled ones that need no internet, torchvision's zoo, and the user's own, all as a `Network`."""
+"""The networks: the bundled ones, which need no download, torchvision's, and the user's own, each as a `Network`."""
 
 from vizlib.models.network import Network, Prediction, Target
 from vizlib.models.zoo import cached, download, load, names, wrap

@@ -1,9 +1,9 @@
-"""The gradient at the pixels, made faster where the first convolution strides over them.
+"""A faster gradient with respect to the pixels, for networks whose first convolution has a stride above 1.
 
-Backward through a convolution of three colours, the processor's library pads them to sixteen channels, and most of its
-work is for nothing: in SqueezeNet this one layer took a third of a step of gradient ascent. But a convolution of stride
-s is also one of stride 1, on an image whose blocks of s x s pixels have become channels: 3 s^2 of them, so little is
-padded. The forward stays as it is; the gradient is the same up to rounding.
+In the backward pass of a convolution with three input channels, the CPU library pads them to sixteen, so most of its
+work is wasted: in SqueezeNet this one layer took a third of the time of a gradient ascent step. But a convolution of
+stride s is also a convolution of stride 1 on an image whose s x s blocks of pixels have become channels. There are
+3 s^2 of these, so little padding is needed. The forward pass is unchanged; the gradient is the same up to rounding.
 """
 
 import torch
@@ -16,9 +16,10 @@ def pixel_gradient(gradient: Tensor, weight: Tensor, stride: int, padding: int, 
     """The gradient with respect to the input of `conv2d(input, weight, stride=stride, padding=padding)`.
 
     Args:
-        gradient: With respect to its output, `(N, O, h, w)`.
+        gradient: The gradient with respect to the convolution's output, `(N, O, h, w)`.
         weight: `(O, C, k, k)`.
-        size: Height and width of the input.
+        stride, padding: Those of the convolution, the same in both directions.
+        size: The height H and width W of the input.
 
     Returns:
         `(N, C, H, W)`.
@@ -26,7 +27,7 @@ def pixel_gradient(gradient: Tensor, weight: Tensor, stride: int, padding: int, 
     blocks = F.pixel_unshuffle(F.pad(weight, (0, -weight.shape[3] % stride, 0, -weight.shape[2] % stride)), stride)
     padded = F.pixel_shuffle(F.conv_transpose2d(gradient, blocks.to(gradient.dtype)), stride)
     right, below = size[1] + padding - padded.shape[3], size[0] + padding - padded.shape[2]
-    return F.pad(padded, (-padding, right, -padding, below))  # without the border; zero where no window comes to
+    return F.pad(padded, (-padding, right, -padding, below))  # cuts off the padding; pixels in no window get 0
 
 
 class _Strided(torch.autograd.Function):
@@ -43,13 +44,13 @@ class _Strided(torch.autograd.Function):
 
 
 def worth_it(module: nn.Module) -> bool:
-    """Whether a network begins with a convolution large enough to make up for catching every call."""
+    """Whether a network has a large, strided convolution on RGB, so that intercepting every call pays off."""
     convolutions = (layer for layer in module.modules() if isinstance(layer, nn.Conv2d))
     return any(c.in_channels == 3 and min(c.stride) > 1 and min(c.kernel_size) > 3 for c in convolutions)
 
 
 class QuickPixelGradients(TorchFunctionMode):
-    """Inside the `with`, frozen convolutions that stride over pixels on the CPU hand the gradient down faster."""
+    """Inside the `with`, a frozen, strided convolution on RGB images on the CPU has a faster backward pass."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         if function is F.conv2d and len(args) == 7 and (geometry := _strides_over_pixels(*args)):
@@ -60,7 +61,10 @@ class QuickPixelGradients(TorchFunctionMode):
 def _strides_over_pixels(
     image: Tensor, weight: Tensor, bias: Tensor | None, stride: object, padding: object, dilation: object, groups: int
 ) -> tuple[int, int] | None:
-    """Stride and padding, if this is the kind of convolution that the module is about, as `nn.Conv2d` calls it."""
+    """The stride and padding of a call of `F.conv2d` to speed up, with the arguments as `nn.Conv2d` passes them.
+
+    It is None for any call that has to run as usual.
+    """
     square = all(isinstance(pair, tuple) and len(set(pair)) == 1 for pair in (stride, padding, dilation))
     frozen = not any(parameter is not None and parameter.requires_grad for parameter in (weight, bias))
     pixels = image.requires_grad and image.ndim == 4 and image.shape[1] == 3 and image.device.type == "cpu"

@@ -1,4 +1,4 @@
-"""The names that the field gives to the layers of a network: `conv1`, `relu3_2`, `pool5`, `fc6`."""
+"""The names under which the literature knows a network's layers: `conv1`, `relu3_2`, `pool5`, `fc6`."""
 
 from collections.abc import Iterable
 
@@ -15,11 +15,11 @@ _KINDS = {
 
 
 def layer_names(module: nn.Module) -> dict[str, nn.Module]:
-    """The layers of a network under the names the field uses, in the order they stand in the module.
+    """The layers of a network by name, in the order in which the module holds them.
 
-    AlexNet and VGG are counted as in their papers (`conv1`, `relu3_2`, `pool5`, `fc6`), SqueezeNet's modules are
-    `conv1`, `fire2` …; every other network goes by module path, `nn.Sequential` opened up ('layer1.0').
-    Dropout and flatten do nothing to look at and are left out.
+    AlexNet and VGG are numbered as in their papers (`conv1`, `relu3_2`, `pool5`, `fc6`), and so is SqueezeNet (`conv1`,
+    `fire2` …). In every other network a layer's name is its module path, with each `nn.Sequential` opened up
+    ('layer1.0'). Dropout, flatten and identity layers are left out: they show nothing new.
     """
     paths = {
         path: layer for path, layer in _opened(module) if not isinstance(layer, nn.Dropout | nn.Flatten | nn.Identity)
@@ -45,7 +45,7 @@ def _opened(module: nn.Module, prefix: str = "") -> list[tuple[str, nn.Module]]:
 
 
 def _counted(layers: Iterable[nn.Module], blocks: bool) -> list[str]:
-    """conv1 … conv5, pool5, fc6 … fc8; with `blocks`, conv1_1, relu1_1, conv1_2, relu1_2, pool1, conv2_1 …"""
+    """The names conv1 … conv5, pool5, fc6 … fc8; with `blocks`, conv1_1, relu1_1, conv1_2, relu1_2, pool1, conv2_1 …"""
     names, block, number, here = [], 1, 0, ""
     for layer in layers:
         kind = _KINDS[type(layer)]
@@ -64,7 +64,7 @@ def _counted(layers: Iterable[nn.Module], blocks: bool) -> list[str]:
 
 
 def _squeezenet(layers: Iterable[nn.Module]) -> list[str]:
-    """conv1, relu1, pool1, fire2 …, conv10, relu10, avgpool."""
+    """The names conv1, relu1, pool1, fire2 …, conv10, relu10, avgpool."""
     names, number = [], 0
     for layer in layers:
         kind = _KINDS.get(type(layer), "fire")

@@ -1,4 +1,4 @@
-"""The second bundled network's architecture: the first one's size, with residual blocks."""
+"""The architecture of the second bundled network: residual blocks, at about the size of `MiniVGG`."""
 
 from collections import OrderedDict
 
@@ -10,9 +10,9 @@ _STAGES = [("layer1", 32, 2, 1), ("layer2", 64, 2, 2), ("layer3", 128, 2, 2), ("
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions whose output is added to their input: relu(F(x) + x).
+    """A residual block: two 3x3 convolutions whose output is added to their input, relu(F(x) + x).
 
-    Where the shape changes, a 1x1 convolution `shortcut` brings x to the new one.
+    If the number of channels changes, a 1x1 convolution, `shortcut`, gives x the new shape.
 
     Paper: He et al. 2016, figure 2.
     """
@@ -28,6 +28,7 @@ class Block(nn.Module):
         self.relu2 = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The block's output `(N, out, h', w')` for maps `(N, channels, h, w)`."""
         y = self.relu1(self.bn1(self.conv1(x)))
         return self.relu2(self.bn2(self.conv2(y)) + self.shortcut(x))
 
@@ -36,11 +37,11 @@ class MiniResNet(nn.Module):
     """A small ResNet: one 7x7 convolution, four stages of residual blocks, global average pooling, one linear layer.
 
     Args:
-        num_classes: K, how many classes it tells apart.
-        batch_norm: Train with batch normalisation after every convolution; `folded` takes it out again.
+        num_classes: K, the number of classes.
+        batch_norm: Whether batch normalisation follows every convolution, for training; `folded` removes it again.
 
-    Shape: images `(N, 3, H, W)`, already normalised, H and W at least 64, to logits `(N, K)`.
-    A 64x64 image gives 32x32 maps after `conv1` and `layer1`, and 4x4 maps after `layer4`.
+    Shape: from normalised images `(N, 3, H, W)`, H and W at least 64, to logits `(N, K)`.
+    A 64x64 image gives 32x32 feature maps after `conv1` and `layer1`, and 4x4 maps after `layer4`.
 
     Paper: He et al. 2016.
     """
@@ -65,13 +66,14 @@ class MiniResNet(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
     def forward(self, images: Tensor) -> Tensor:
+        """The logits `(N, K)` of normalised images `(N, 3, H, W)`."""
         x = images
         for layer in self.children():
             x = layer(x)
         return x
 
     def folded(self) -> "MiniResNet":
-        """The same function without batch norm: each one's scale and shift go into the convolution before it."""
+        """The same function without batch normalisation: its scale and shift go into the convolution before it."""
         plain = MiniResNet(self.fc.out_features)
         was_training = self.training
         self.eval()

@@ -1,4 +1,4 @@
-"""The bundled network's architecture: seven convolutions and one linear classifier."""
+"""The architecture of the first bundled network: seven convolutions and one linear classifier."""
 
 from collections import OrderedDict
 
@@ -18,14 +18,14 @@ _CONVOLUTIONS = [
 
 
 class MiniVGG(nn.Module):
-    """A lecture-shaped CNN: conv, ReLU and max pooling, then global average pooling and one linear layer.
+    """A textbook CNN: convolution, ReLU and max pooling, then global average pooling and one linear layer.
 
     Args:
-        num_classes: K, how many classes it tells apart.
-        batch_norm: Train with batch normalisation after every convolution; `folded` takes it out again.
+        num_classes: K, the number of classes.
+        batch_norm: Whether batch normalisation follows every convolution, for training; `folded` removes it again.
 
-    Shape: images `(N, 3, H, W)`, already normalised, H and W at least 64, to logits `(N, K)`.
-    A 64x64 image gives 32x32 maps after `conv1` and 4x4 maps after `conv7`.
+    Shape: from normalised images `(N, 3, H, W)`, H and W at least 64, to logits `(N, K)`.
+    A 64x64 image gives 32x32 feature maps after `conv1` and 4x4 maps after `conv7`.
 
     Paper: after Simonyan and Zisserman 2015 (VGG), with the 7x7 stride-2 first layer of He et al. 2016.
     """
@@ -52,13 +52,14 @@ class MiniVGG(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
     def forward(self, images: Tensor) -> Tensor:
+        """The logits `(N, K)` of normalised images `(N, 3, H, W)`."""
         x = images
         for layer in self.children():
             x = layer(x)
         return x
 
     def folded(self) -> "MiniVGG":
-        """The same function without batch norm: each one's scale and shift go into the convolution before it."""
+        """The same function without batch normalisation: its scale and shift go into the convolution before it."""
         plain = MiniVGG(self.fc8.out_features)
         was_training = self.training
         self.eval()

@@ -1,4 +1,4 @@
-"""A classifier that takes images in [0, 1], knows its class names, and calls its layers what the field calls them."""
+"""A classifier that takes images in [0, 1], knows its class names, and has its layers under their usual names."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vizlib.assets import did_you_mean
-from vizlib.models.choosing import one_for_each, whole_numbers
+from vizlib.models.choosing import one_for_each
 from vizlib.models.first_layer import QuickPixelGradients, worth_it
 from vizlib.models.layer_names import layer_names
 
@@ -16,7 +16,7 @@ Target = int | str | Sequence[int | str] | Tensor | None  # see `Network.class_i
 
 
 class Prediction(NamedTuple):
-    """One answer of a network: the class's name, its probability in [0, 1], and its index among the K classes."""
+    """One class that a network predicts: its name, its probability in [0, 1], and its index among the K classes."""
 
     name: str
     probability: float
@@ -28,16 +28,20 @@ class Network(nn.Module):
 
     Args:
         module: The bare classifier, from normalised images `(N, 3, H, W)` to logits `(N, K)`. It is used as it is,
-            not copied: put in eval mode, its parameters frozen, its convolutions channels_last (fast on a CPU).
-        mean, std: What the images are normalised with, per RGB channel, in units of [0, 1].
-        classes: The K class names; None gives 'class 0' and so on.
-        name: What pickers and messages call it.
-        input_size: The image side in pixels that it does best on.
-        min_size: The smallest height and width that it accepts.
-        layers: Layer name -> module; None names them by `layer_names`.
+            not copied: it is put in eval mode, its parameters are frozen, and its weights become channels_last, which
+            is fast on a CPU.
+        mean, std: The mean and standard deviation for normalisation, one for each of R, G and B, in units of [0, 1].
+        classes: The K class names; None stands for 'class 0' and so on.
+        name: The name shown in pickers and messages; None takes the name of the module's class.
+        input_size: The side, in pixels, of the images that the network was made for.
+        min_size: The smallest height and width, in pixels, that it accepts.
+        layers: Layer name -> module; None takes `layer_names(module)`.
 
     Attributes:
-        layers: An ordered mapping from the field's layer names ('conv1', 'relu3_2', 'fc6') to modules.
+        layers: An ordered mapping from layer names ('conv1', 'relu3_2', 'fc6') to modules.
+
+    Raises:
+        ValueError: `mean` or `std` is not three numbers in [0, 1], or `std` has a zero.
     """
 
     def __init__(
@@ -68,20 +72,22 @@ class Network(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """The device that the network runs on."""
         return self.mean.device
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits `(N, K)` of images `(N, 3, H, W)` in [0, 1], which may be on any device.
+        """The logits `(N, K)` of images `(N, 3, H, W)` in [0, 1], which may be on any device.
 
         Raises:
-            TypeError, ValueError: Not such images; the message says what to do.
+            TypeError: `images` is not a floating-point tensor, or is of higher precision than the network.
+            ValueError: The images have the wrong shape, are too small, or are clearly not in [0, 1].
         """
         self._check(images)
         with QuickPixelGradients() if images.requires_grad and self._strides else nullcontext():
             return self.module(self.normalize(images))
 
     def normalize(self, images: Tensor) -> Tensor:
-        """What `module` gets to see: images in [0, 1], minus the mean, divided by the standard deviation."""
+        """The input of `module`: images `(N, 3, H, W)` in [0, 1], minus the mean, divided by the standard deviation."""
         return (images.to(self.device) - self.mean) / self.std
 
     def _check(self, images: Tensor) -> None:
@@ -100,23 +106,26 @@ class Network(nn.Module):
                 f"{self.name} takes images of at least {self.min_size} pixels a side, got {size}; enlarge them"
             )
         low, high = (bound.item() for bound in images.detach().aminmax())
-        if not (
-            low >= -0.5 and high <= 1.5
-        ):  # room for an optimiser to overstep; 0..255 and normalised images do not fit
+        # Optimisation may leave [0, 1] a little; images in 0..255 and normalised ones lie well outside these bounds.
+        if not (low >= -0.5 and high <= 1.5):
             raise ValueError(
                 f"{self.name} takes images in [0, 1] and normalises them itself, got {low:.3g} to {high:.3g}"
             )
 
     @torch.no_grad()
     def predict(self, images: Tensor, k: int = 5) -> list[list[Prediction]]:
-        """The k most probable classes of each image, most probable first.
+        """The k most probable classes of each image, the most probable first.
 
         Args:
-            images: `(N, 3, H, W)` in [0, 1]; see `vizlib.images.prepare` for the size that suits.
-            k: How many; at most K.
+            images: `(N, 3, H, W)` in [0, 1]; `vizlib.images.prepare` brings an image to `input_size`.
+            k: How many classes, 1 to K.
 
         Returns:
             For each of the N images a list of k `Prediction(name, probability, index)`.
+
+        Raises:
+            TypeError, ValueError: The network cannot take these images; see `forward`.
+            ValueError: k is out of range, or there are not K class names.
         """
         probabilities = self(images).softmax(1)
         count = probabilities.shape[1]
@@ -125,7 +134,9 @@ class Network(nn.Module):
                 f"k = {k!r}: expected a whole number from 1 to {count}, the number of classes of {self.name}"
             )
         if self.classes is not None and len(self.classes) != count:
-            raise ValueError(f"{self.name} has {count} outputs and {len(self.classes)} class names; give one name each")
+            raise ValueError(
+                f"{self.name} has {count} outputs and {len(self.classes)} class names; give one name for each output"
+            )
         names = self.classes or [f"class {index}" for index in range(count)]
         tops = probabilities.topk(k)
         return [
@@ -134,17 +145,16 @@ class Network(nn.Module):
         ]
 
     def class_indices(self, target: Target, logits: Tensor) -> Tensor:
-        """Which class is meant for each image, `(N,)` int64: every method that asks for a class takes it like this.
+        """The index of the target class for each image, `(N,)` int64: every method that takes a class reads it so.
 
         Args:
-            target: A class name or an index, for all images; a list, array or tensor of them, one for each image; or
-                None, the network's own answer to each image.
-            logits: `(N, K)`, what the network says about the images.
+            target: A class name or an index, for all images; a list of names or indices, or an array or tensor of
+                indices, one for each image; or None for the class that the network predicts.
+            logits: The network's output for the images, `(N, K)`.
 
         Raises:
-            LookupError: A name that is not among the classes; the message names the nearest.
-            ValueError: An index outside 0 … K - 1, something that is no index, or a number of targets that does not
-                fit the images.
+            LookupError: A name is not among the classes; the message suggests the nearest.
+            ValueError: An index is outside 0 … K - 1 or not a whole number, or there are neither one nor N targets.
 
         Example:
             >>> net.class_indices(["teapot", 7], net(two_photos))
@@ -152,21 +162,24 @@ class Network(nn.Module):
         """
         if target is None:
             return logits.argmax(1)
+        (n, count), place = logits.shape, f"the classes of {self.name}"
         if isinstance(target, str):
             target = self.class_index(target)
         elif isinstance(target, Sequence):
             target = [
-                self.class_index(one) if isinstance(one, str) else int(whole_numbers(one, "target")) for one in target
+                self.class_index(one) if isinstance(one, str) else int(one_for_each(one, 1, count, "target", place))
+                for one in target
             ]
-        n, count = logits.shape
-        return one_for_each(target, n, count, "target", f"the classes of {self.name}").to(logits.device)
+        return one_for_each(target, n, count, "target", place).to(logits.device)
 
     def class_index(self, name: str) -> int:
-        """The index of a class by its name.
+        """The index of the class with this name.
 
         Raises:
-            LookupError: No such class; the message names the nearest.
+            LookupError: There is no such class; the message suggests the nearest.
         """
         if self.classes and name in self.classes:
             return self.classes.index(name)
-        raise LookupError(f"class {name!r} is not among those of {self.name}{did_you_mean(name, self.classes or [])}")
+        raise LookupError(
+            f"class {name!r} is not among the classes of {self.name}{did_you_mean(name, self.classes or [])}"
+        )

@@ -1,4 +1,4 @@
-"""Layers by their place in a network: where it ends, where its last maps are, which ones measure content and style."""
+"""Layers chosen by their place in a network: the last one, the last feature maps, those for content and style."""
 
 from torch import nn
 
@@ -6,7 +6,11 @@ from vizlib.models.network import Network
 
 
 def last_layer(net: Network) -> str:
-    """The layer whose output the classifier takes, such as `relu7` of VGG or `avgpool` of ResNet."""
+    """The layer just before the classifier (the last layer with weights): `relu7` of VGG, `avgpool` of ResNet.
+
+    Raises:
+        ValueError: No layer comes before the last one that has weights.
+    """
     names = list(net.layers)
     weighted = [i for i, layer in enumerate(net.layers.values()) if len(list(layer.parameters()))]
     if not weighted or weighted[-1] == 0:
@@ -15,15 +19,15 @@ def last_layer(net: Network) -> str:
 
 
 def last_maps(net: Network) -> str:
-    """The last layer with a convolution, or the ReLU or batch norm right after it: where Grad-CAM looks by default.
+    """The last layer with a convolution, or the ReLU or batch normalisation right after it; Grad-CAM's default.
 
     Raises:
-        ValueError: A network without convolutions.
+        ValueError: The network has no convolutions.
     """
     names = list(net.layers)
     found = [i for i, name in enumerate(names) if any(isinstance(m, nn.Conv2d) for m in net.layers[name].modules())]
     if not found:
-        raise ValueError(f"{net.name} has no convolution among its layers: name a layer that gives maps")
+        raise ValueError(f"{net.name} has no convolution among its layers: name a layer whose output is (N, C, h, w)")
     last = found[-1]
     while last + 1 < len(names) and isinstance(net.layers[names[last + 1]], nn.ReLU | nn.BatchNorm2d):
         last += 1
@@ -31,9 +35,10 @@ def last_maps(net: Network) -> str:
 
 
 def content_and_style_layers(net: Network) -> tuple[list[str], list[str]]:
-    """The content layer and the style layers that serve a network well: its ReLUs or blocks, from early to deep.
+    """The content layer (a list of one) and the style layers that work well for a network, from shallow to deep.
 
-    For VGG these are Gatys' own: content relu4_2, style relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1.
+    For VGG these are those of Gatys et al. 2016: relu4_2 for content, and relu1_1, relu2_1, relu3_1, relu4_1 and
+    relu5_1 for style. For a network that is not in the table they are spread over its layers.
     """
     known = {
         "vgg": (["relu4_2"], ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]),

@@ -1,4 +1,4 @@
-"""Networks by name, bundled or torchvision's, and the user's own, all as a `Network`."""
+"""Loading the bundled networks and torchvision's by name, and wrapping the user's own, each as a `Network`."""
 
 import json
 import re
@@ -34,18 +34,23 @@ ZOO = (
 
 
 def names() -> dict[str, int]:
-    """Every network that `load` knows, with the bytes that its first use downloads (0: bundled)."""
+    """Every network that `load` knows, with the number of bytes that its first use downloads (0 if it is bundled)."""
     sizes = {name: assets.torchvision_weights_size(_zoo_weights(name)) for name in ZOO}
     return dict.fromkeys(BUNDLED, 0) | sizes
 
 
 def cached() -> list[str]:
-    """The networks that `load` gives without a download."""
+    """The names of the networks that `load` gives without a download."""
     return [*BUNDLED, *(name for name in ZOO if assets.torchvision_weights_cached(_zoo_weights(name)))]
 
 
 def download(name: str) -> None:
-    """Put the weights of a network of the zoo into the cache; nothing to do for a bundled one."""
+    """Download the weights of one of torchvision's networks into the cache; for a bundled network, do nothing.
+
+    Raises:
+        LookupError: The name is unknown.
+        AssetError: The weights cannot be downloaded, stored or read.
+    """
     _known(name)
     if name in ZOO:
         assets.torchvision_weights(_zoo_weights(name))
@@ -57,16 +62,17 @@ def load(
     """A network by name, ready to use: eval mode, frozen, on its device.
 
     Args:
-        name: 'minivgg' or 'miniresnet', which are bundled, or one of torchvision's; `names()` lists them with their
-            download sizes.
-        device: None takes the best there is.
-        weights: 'trained' (downloaded by torchvision at the first use), 'untrained' (random, from `seed`), or a
-            local `.safetensors` or state-dict file.
+        name: 'minivgg' or 'miniresnet', which are bundled, or one of torchvision's; `names()` lists them all with
+            their download sizes.
+        device: The device to run on; None takes the best one available.
+        weights: 'trained' (torchvision's are downloaded at their first use), 'untrained' (random), or the path of a
+            `.safetensors` file or of a state dict saved with `torch.save`.
+        seed: The seed of the random weights.
 
     Raises:
-        LookupError: Unknown name.
-        AssetError: Weights that cannot be fetched or read.
-        ValueError: Weights that do not fit the network, or a device that is not there.
+        LookupError: The name is unknown.
+        AssetError: The weights cannot be downloaded or read.
+        ValueError: The weights do not fit the network, or the device cannot be used.
     """
     _known(name)
     network = _bundled(name, weights, seed) if name in BUNDLED else _zoo(name, weights, seed)
@@ -86,7 +92,11 @@ def wrap(
     input_size: int = 224,
     min_size: int = 1,
 ) -> Network:
-    """The user's own classifier as a `Network`; see there for the arguments. It stays on its device.
+    """The user's own classifier as a `Network`, on the device that it is on; the arguments are those of `Network`.
+
+    Raises:
+        TypeError: `module` is not an `nn.Module`.
+        ValueError: `mean` or `std` is not three numbers in [0, 1], or `std` has a zero.
 
     Example:
         >>> net = wrap(torchvision.models.regnet_y_400mf(weights="DEFAULT"), classes=imagenet_names)
@@ -102,7 +112,7 @@ def _known(name: str) -> None:
     known = [*BUNDLED, *ZOO]
     if name not in known:
         raise LookupError(
-            f"network {name!r} is unknown{assets.did_you_mean(name, known)}; there are {', '.join(known)}"
+            f"network {name!r} is unknown{assets.did_you_mean(name, known)}; expected one of {', '.join(known)}"
         )
 
 
@@ -125,11 +135,11 @@ def _bundled(name: str, weights: str | Path, seed: int) -> Network:
 
 
 def _facts(bundled: Path) -> dict[str, object]:
-    """What a bundled file says of its network: classes, mean and standard deviation, sizes."""
+    """The metadata of a bundled file: its network's class names, mean, standard deviation and sizes."""
     try:
         with safe_open(bundled, "pt") as file:
             return {key: json.loads(value) for key, value in file.metadata().items()}
-    except Exception as error:  # a damaged file makes the reader raise nearly anything
+    except Exception as error:  # on a damaged file the reader may raise almost anything
         raise assets.AssetError(f"{bundled} is damaged ({error}): reinstall vizlib") from error
 
 
@@ -137,7 +147,7 @@ def _zoo(name: str, weights: str | Path, seed: int) -> Network:
     about = _zoo_weights(name)
     options: dict[str, object] = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
     if name == "googlenet" and weights != "untrained":
-        options["transform_input"] = True  # the published weights were trained with another normalisation
+        options["transform_input"] = True  # the published weights expect another normalisation
     module = _untrained(name, seed, **options)
     if weights != "untrained":
         state = assets.torchvision_weights(about) if weights == "trained" else assets.load_state_dict(Path(weights))
@@ -147,8 +157,8 @@ def _zoo(name: str, weights: str | Path, seed: int) -> Network:
 
 
 def _today(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A published state dict under the names that the modules have today, without GoogLeNet's auxiliary heads."""
-    old_densenet = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(\d\.)")  # 'denselayer1.norm.1.weight' of 2017
+    """A published state dict with today's module names, and without GoogLeNet's auxiliary classifiers."""
+    old_densenet = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(\d\.)")  # as in 'denselayer1.norm.1.weight' of 2017
     return {old_densenet.sub(r"\1\2", key): value for key, value in state.items() if not key.startswith("aux")}
 
 
@@ -163,5 +173,7 @@ def _fill(module: nn.Module, state: dict[str, Tensor], name: str, source: object
             for k, what in ((missing, "missing"), (unknown, "unknown"), (shapes, "of another shape"))
             if k
         ]
-        raise ValueError(f"{source} does not hold the weights of {name}: of its tensors, {', '.join(faults)}")
+        raise ValueError(
+            f"{source} does not hold the weights of {name} (tensors: {', '.join(faults)}); use another file"
+        )
     module.load_state_dict(state, strict=False)

@@ -1,6 +1,7 @@
-"""Changing an image step by step: the loop, its steps and knobs, what is made small and what is made large.
+"""Changing an image step by step: the optimisation loop, its steps and knobs, and what the image is made of.
 
-`losses`, `objectives`, `regularizers` and `transforms` are modules of their own.
+The functions to minimise and to maximise, and those that keep an image natural, are in the modules `losses`,
+`objectives`, `regularizers` and `transforms`.
 """
 
 from vizlib.optimize.loop import Diverged, Losses, minimize

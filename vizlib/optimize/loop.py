@@ -1,8 +1,8 @@
-"""The one optimization loop: an image that is changed, step by step, until a loss is small.
+"""The one optimisation loop: it changes an image, step by step, so that a loss falls.
 
 `minimize(loss, picture, knobs)` is an iterator of `Step(iteration, image, losses)`. Nothing runs until a step is asked
-for, so a script loops over it, a test takes the last one, and a notebook drives it while the sliders move: the knobs
-are read at every step. Not taking the next step is how to stop; the picture and the network stay as they are.
+for: a script loops over the steps, a test takes the last one, and a notebook takes them one by one while the sliders
+move, because the knobs are read at every step. To stop, take no further step; picture and network stay as they are.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +18,7 @@ Losses = Mapping[str, Tensor]
 
 
 class Diverged(ArithmeticError):
-    """The loss or the picture is no longer finite; the step before it was the last good one."""
+    """The loss or the picture is no longer finite; the step before was the last good one."""
 
 
 def minimize(
@@ -27,17 +27,22 @@ def minimize(
     knobs: Knobs,
     after: Callable[[Tensor, Tensor, int], Tensor] | None = None,
 ) -> Iterator[Step]:
-    """Change `picture` so that the sum of the losses falls.
+    """The steps of an optimisation that changes `picture` so that the sum of the losses falls.
 
     Args:
-        loss: From an image `(N, 3, H, W)` in [0, 1], with its graph, and the iteration to the parts of the loss.
-        picture: What the image is made of; its parameters are changed in place.
-        knobs: Read at every step.
-        after: What to do to the pixels after each step: a function of the image, the gradient and the iteration.
+        loss: A function of the image `(N, 3, H, W)` in [0, 1], which has a graph, and the iteration, which counts from
+            1. It returns the parts of the loss by name.
+        picture: The parametrisation of the image; its parameters are changed in place.
+        knobs: The number of steps, the optimiser and the learning rate, read at every step.
+        after: A function of the image, its gradient and the iteration that returns the new pixels; it is applied
+            after each step.
+
+    Yields:
+        A `Step` after each of `knobs.steps` steps.
 
     Raises:
-        Diverged: A loss that is NaN or infinite. The picture is put back to the last good step.
-        ValueError: An unknown optimiser, a learning rate that is not positive.
+        Diverged: The loss or the picture is NaN or infinite. The picture is put back to the last good step.
+        ValueError: The optimiser is unknown, or the learning rate is not a positive number.
     """
     optimizer, iteration = None, 0
     while iteration < knobs.steps:
@@ -56,7 +61,7 @@ def minimize(
             parts = ", ".join(f"{name} {value:.3g}" for name, value in losses.items())
             raise Diverged(
                 f"the loss is no longer finite at step {iteration} ({parts}); lower the learning rate, now "
-                f"{knobs.learning_rate:g}. The picture is that of step {iteration - 1}"
+                f"{knobs.learning_rate:g}. The picture has been put back to step {iteration - 1}"
             )
         yield Step(iteration, image, losses)
 
@@ -64,7 +69,7 @@ def minimize(
 def _take(
     optimizer: torch.optim.Optimizer, loss: Callable[[Tensor, int], Losses], picture: Parametrization, iteration: int
 ) -> dict[str, float]:
-    """One step of the optimiser; gives the losses where it began."""
+    """Take one step of the optimiser and return the losses from before it."""
     first: dict[str, float] = {}
 
     def closure() -> Tensor:
@@ -73,7 +78,7 @@ def _take(
             total = sum(parts.values())
             gradients = torch.autograd.grad(total, picture.parameters)
         for parameter, gradient in zip(picture.parameters, gradients, strict=True):
-            parameter.grad = gradient.contiguous()  # a channels_last network gives it in its own layout
+            parameter.grad = gradient.contiguous()  # a channels_last network gives another memory layout
         if not first:
             first.update({name: value.item() for name, value in parts.items()})
         return total.detach()

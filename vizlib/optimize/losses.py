@@ -1,6 +1,6 @@
-"""What an optimization makes small: distances of features and of their Gram matrices.
+"""Losses for an optimisation to minimise: distances between features and between their Gram matrices.
 
-They take tensors and give one number for the whole batch, ready for `backward`.
+Each takes tensors and returns one number for the whole batch, ready for `backward`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ from torch import Tensor
 
 
 def content_loss(features: Tensor, target: Tensor) -> Tensor:
-    """How far features are from those of another image, relative to their size: |f - t|^2 / |t|^2, 0 when equal.
+    """The relative squared distance between features and a target: |f - t|^2 / |t|^2, 0 if they are equal.
 
-    The division makes one weight mean the same on every layer and network.
+    Thanks to the division, a weight of this loss means the same at every layer of every network.
 
     Args:
-        features, target: `(N, C, h, w)`; a target of one image serves all N.
+        features, target: `(N, C, h, w)`; a target of one image is compared with all N.
+
+    Raises:
+        ValueError: Features and target differ in C, h or w.
 
     Paper: Mahendran and Vedaldi 2015, eq. 2.
     """
@@ -24,13 +27,16 @@ def content_loss(features: Tensor, target: Tensor) -> Tensor:
 
 
 def gram_matrix(features: Tensor) -> Tensor:
-    """How often channels fire together, wherever that is: G[i, j] = mean over positions of f_i * f_j.
+    """The Gram matrix of features, G[i, j] = mean over positions of f_i * f_j: which channels fire together.
 
     Args:
         features: `(N, C, h, w)`.
 
     Returns:
         `(N, C, C)` in float32, symmetric and positive semidefinite.
+
+    Raises:
+        ValueError: `features` does not have four dimensions.
 
     Paper: Gatys et al. 2015, eq. 1 (divided by h * w here, so that the size of the image does not matter).
     """
@@ -41,7 +47,7 @@ def gram_matrix(features: Tensor) -> Tensor:
 
 
 class _Products(torch.autograd.Function):
-    """All products of rows, F F^T. Its gradient (g + g^T) F is one product; autograd on its own would make two."""
+    """The product F F^T of all pairs of rows. Its gradient, (g + g^T) F, is one product; autograd would compute two."""
 
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, rows: Tensor) -> Tensor:
@@ -55,18 +61,21 @@ class _Products(torch.autograd.Function):
 
 
 def style_loss(features: Tensor, target_gram: Tensor) -> Tensor:
-    """How far the Gram matrix of features is from a target one, relative to its size: |G - T|^2 / |T|^2.
+    """The relative squared distance between the Gram matrix of features and a target: |G - T|^2 / |T|^2.
 
     Args:
         features: `(N, C, h, w)`.
         target_gram: `(N or 1, C, C)`, as `gram_matrix` gives it.
+
+    Raises:
+        ValueError: `features` does not have four dimensions, or the two differ in C.
 
     Paper: Gatys et al. 2016, eq. 4.
     """
     gram = gram_matrix(features)
     if gram.shape[1:] != target_gram.shape[1:]:
         have, want = tuple(gram.shape), tuple(target_gram.shape)
-        raise ValueError(f"the features' Gram matrix has shape {have} and the target {want}: are they of one layer?")
+        raise ValueError(f"the features' Gram matrix has shape {have} and the target {want}: expected the same layer")
     return (gram - target_gram).square().sum() / (target_gram.square().sum() * len(gram) / len(target_gram)).clamp(
         min=1e-12
     )

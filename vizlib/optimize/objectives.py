@@ -1,7 +1,7 @@
-"""What an optimization makes large: activations.
+"""Objectives for an optimisation to maximise: activations of channels, neurons and layers.
 
-Objectives name the layers that they look at, and give one number for each image: the higher, the better. They add up
-and take weights: `channel("relu5", 3) + 0.5 * channel("relu5", 7)`.
+An objective names the layers that it reads, and gives one score for each image: the higher, the better. Objectives can
+be weighted and added: `channel("relu5", 3) + 0.5 * channel("relu5", 7)`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ Activations = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Objective:
-    """Something to maximise: which layers it looks at, and the score `(N,)` of N images from their activations."""
+    """Something to maximise.
+
+    Attributes:
+        name: What it is called, such as 'relu5[3]'.
+        layers: The layers whose activations it reads.
+        score: A function from activations, layer -> `(N, C, h, w)` or `(N, K)`, to the scores `(N,)` of the N images.
+    """
 
     name: str
     layers: frozenset[str]
@@ -36,10 +42,14 @@ class Objective:
 
 
 def channel(layer: str, index: int | Sequence[int] | Tensor) -> Objective:
-    """The mean activation of a channel over its map, or a class's logit (Olah et al. 2017).
+    """The mean activation of a channel over its feature map, or the logit of a class (Olah et al. 2017).
 
     Args:
-        index: One channel for all images, or `(N,)`, one for each: a whole contact sheet in one batch.
+        layer: The layer's name.
+        index: One channel for all images, or `(N,)`, one for each image, so that one batch can show many channels.
+
+    Raises:
+        ValueError: `index` is not made of whole numbers. The score raises it if the layer has no such channel.
     """
     return Objective(
         f"{layer}[{_short(index)}]", frozenset([layer]), lambda acts: _channels(acts, layer, index).mean(1)
@@ -49,7 +59,16 @@ def channel(layer: str, index: int | Sequence[int] | Tensor) -> Objective:
 def neuron(
     layer: str, index: int | Sequence[int] | Tensor, row: int | None = None, column: int | None = None
 ) -> Objective:
-    """One cell of a channel's map, the middle one unless said otherwise (Erhan et al. 2009)."""
+    """The activation at one cell of a channel's feature map (Erhan et al. 2009).
+
+    Args:
+        layer: The layer's name.
+        index: One channel for all images, or `(N,)`, one for each image.
+        row, column: The cell; None takes the middle of the map.
+
+    Raises:
+        ValueError: `index` is not made of whole numbers. The score raises it if there is no such channel or cell.
+    """
 
     def score(acts: Activations) -> Tensor:
         height, width = acts[layer].shape[2:] if acts[layer].ndim == 4 else (1, 1)
@@ -62,21 +81,21 @@ def neuron(
 
 
 def energy(layer: str) -> Objective:
-    """Half the mean squared activation of a layer: whatever is there becomes more (DeepDream, Mordvintsev 2015)."""
+    """Half the mean squared activation of a layer, which amplifies whatever fires (DeepDream, Mordvintsev 2015)."""
     return Objective(
         f"energy of {layer}", frozenset([layer]), lambda acts: 0.5 * acts[layer].square().flatten(1).mean(1)
     )
 
 
 def map_of(acts: Activations, layer: str) -> Tensor:
-    """A layer's output `(N, C, h, w)`.
+    """The output of a layer, if it consists of feature maps `(N, C, h, w)`.
 
     Raises:
-        ValueError: It has no places, as after a linear layer.
+        ValueError: It does not, as after a linear layer.
     """
     if acts[layer].ndim != 4:
         shape = tuple(acts[layer].shape)
-        raise ValueError(f"layer {layer!r} has no map, its output is {shape}: choose one before the last pooling")
+        raise ValueError(f"layer {layer!r} has no map, its output is {shape}: choose one before the global pooling")
     return acts[layer]
 
 
@@ -86,7 +105,7 @@ def _short(index: int | Sequence[int] | Tensor) -> str:
 
 
 def _channels(acts: Activations, layer: str, index: int | Sequence[int] | Tensor) -> Tensor:
-    """The chosen channel of each image, flattened to `(N, h * w)`; after a linear layer `(N, 1)`."""
+    """The chosen channel of each image, flattened to `(N, h * w)`, or `(N, 1)` after a linear layer."""
     n, count = acts[layer].shape[:2]
     chosen = one_for_each(index, n, count, "channel", f"layer {layer!r}")
     return acts[layer][range(n), chosen].reshape(n, -1)

@@ -1,4 +1,4 @@
-"""How a step is taken: the optimizers that the knobs choose from."""
+"""The optimisers that the knobs choose from: how each turns a gradient into a step."""
 
 from collections.abc import Callable
 
@@ -10,13 +10,14 @@ from vizlib.optimize.steps import Knobs, finite
 
 
 class _Straight(torch.optim.Optimizer):
-    """Steps straight along a function of the gradient, without a memory."""
+    """Steps along a function of the current gradient only, with no memory of earlier ones."""
 
     def __init__(self, parameters: list[Tensor], lr: float):
         super().__init__(parameters, {"lr": lr})
 
     @staticmethod
     def direction(gradient: Tensor) -> Tensor:
+        """The direction that is subtracted, scaled by the learning rate; of the gradient's shape."""
         raise NotImplementedError
 
     @torch.no_grad()
@@ -29,7 +30,7 @@ class _Straight(torch.optim.Optimizer):
 
 
 class NormalizedGradient(_Straight):
-    """Steps of one length: each image's gradient is divided by its root mean square, so only its direction counts."""
+    """Steps of equal length: each image's gradient is divided by its root mean square, so only its direction counts."""
 
     @staticmethod
     def direction(gradient: Tensor) -> Tensor:
@@ -38,25 +39,29 @@ class NormalizedGradient(_Straight):
 
 
 class SignedGradient(_Straight):
-    """Steps in which every number moves equally far: only the sign of its gradient counts (Goodfellow et al. 2015)."""
+    """Steps in which every value moves equally far: only the sign of its gradient counts (Goodfellow et al. 2015)."""
 
     direction = staticmethod(torch.sign)
 
 
 def _lbfgs(parameters: list[Tensor], lr: float) -> torch.optim.LBFGS:
-    """One update a step with a short memory; tolerances below zero, or it would stop early and stay where it is."""
+    """L-BFGS with one update per step and a short memory; negative tolerances keep it from stopping early."""
     return torch.optim.LBFGS(parameters, lr, max_iter=1, history_size=10, tolerance_grad=-1, tolerance_change=-1)
 
 
-LONGEST_STEP = 0.1  # of L-BFGS, in the root mean square of the pixels
+LONGEST_STEP = 0.1  # the longest step of L-BFGS, as the root mean square change of the pixels
 
 
 @torch.no_grad()
 def shorten(optimizer: torch.optim.LBFGS, picture: Parametrization, kept: list[Tensor]) -> None:
-    """Shorten a step of L-BFGS until it is no longer than `LONGEST_STEP`.
+    """Shorten the last step of L-BFGS until it is no longer than `LONGEST_STEP`.
 
-    It guesses a step's length from the steps before. One wrong guess would bleach the picture, and where it is white or
-    black hardly any gradient brings it back.
+    L-BFGS guesses the length of a step from earlier steps. A single wrong guess would drive pixels to white or black,
+    where the gradient is too small to bring them back.
+
+    Args:
+        picture: The picture after the step; its parameters are changed in place.
+        kept: The parameters before the step.
     """
     state, ends = optimizer.state[picture.parameters[0]], [end.clone() for end in picture.parameters]
 
@@ -68,7 +73,7 @@ def shorten(optimizer: torch.optim.LBFGS, picture: Parametrization, kept: list[T
     before, share = go(0.0), 1.0
     while (length := (go(share) - before).square().mean().sqrt().item()) > 1.01 * LONGEST_STEP and share > 1e-3:
         share *= LONGEST_STEP / length
-    state["t"] *= share  # what it remembers of this step
+    state["t"] *= share  # the step length that L-BFGS remembers
 
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -83,7 +88,17 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 def optimizer_for(
     knobs: Knobs, picture: Parametrization, present: torch.optim.Optimizer | None
 ) -> torch.optim.Optimizer:
-    """The optimiser that the knobs ask for: the present one with the present learning rate, or a new one."""
+    """The optimiser that the knobs ask for: the present one with its learning rate updated, or a new one.
+
+    A new one is made if another kind is asked for or the picture was resized (Adam then keeps its running averages),
+    and for L-BFGS also if any other knob was turned.
+
+    Args:
+        present: The optimiser of the step before; None for the first step.
+
+    Raises:
+        ValueError: The optimiser is unknown, or the learning rate is not a positive number.
+    """
     if knobs.optimizer not in OPTIMIZERS:
         raise ValueError(f"optimiser {knobs.optimizer!r} is unknown; choose {', '.join(OPTIMIZERS)}")
     if not (knobs.learning_rate > 0 and finite(knobs.learning_rate)):
@@ -103,12 +118,12 @@ def optimizer_for(
 
 
 def _differ(a: list[object], b: list[object]) -> bool:
-    """Whether a knob was turned: what L-BFGS remembers of the gradients is then of another loss."""
+    """Whether a knob was turned, so that the gradients that L-BFGS remembers belong to another loss."""
     return any(x is not y for x, y in zip(a, b, strict=True))
 
 
 def _carry_over(old: torch.optim.Optimizer, new: torch.optim.Optimizer) -> None:
-    """Adam's running averages of the gradient and its square, stretched to the picture's new size."""
+    """Give the new Adam the running averages of the old one, resized to the picture's new size."""
     pairs = zip(old.param_groups[0]["params"], new.param_groups[0]["params"], strict=True)
     for before, after in pairs:
         for key, value in old.state[before].items():

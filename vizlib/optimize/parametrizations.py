@@ -1,4 +1,4 @@
-"""What an image is made of while it is optimised: its pixels, or the spectrum of decorrelated colours."""
+"""What an image is made of while it is optimised: its pixels, or the Fourier spectrum of decorrelated colours."""
 
 import json
 from collections.abc import Callable
@@ -12,22 +12,25 @@ from vizlib import assets, images
 
 
 class Parametrization(Protocol):
-    """Anything with parameters (leaf tensors that require a gradient) and the image that they make."""
+    """Anything that has parameters (leaf tensors that require a gradient) and makes an image from them."""
 
     parameters: list[Tensor]
 
     def image(self) -> Tensor:
-        """`(N, 3, H, W)` in [0, 1], with the graph back to the parameters."""
+        """The image `(N, 3, H, W)` in [0, 1], with a graph that leads back to the parameters."""
 
     def change(self, act: Callable[[Tensor, Tensor], Tensor]) -> None:
-        """Put `act(image, gradient)` in the image's place, outside the graph."""
+        """Replace the image by `act(image, gradient)`, outside the graph."""
 
 
 class Pixels:
-    """The pixels themselves, held in [0, 1] after every step.
+    """The pixels themselves, clamped to [0, 1] after every step.
 
     Args:
-        start: Where to begin, `(N, 3, H, W)` in [0, 1]; it is copied.
+        start: The image to start from, `(N, 3, H, W)` in [0, 1]; it is copied.
+
+    Raises:
+        ImageError, TypeError: `start` breaks the contract of images.
     """
 
     def __init__(self, start: Tensor):
@@ -35,33 +38,39 @@ class Pixels:
         self.parameters = [start.detach().clone(memory_format=torch.contiguous_format).requires_grad_()]
 
     def image(self) -> Tensor:
+        """The image `(N, 3, H, W)`: the pixels, clamped to [0, 1]."""
         (pixels,) = self.parameters
-        pixels.data.clamp_(0, 1)  # outside the graph: a pixel at the edge still feels which way it is pulled
+        pixels.data.clamp_(0, 1)  # outside the graph, so that a pixel at 0 or 1 still has a gradient
         return pixels
 
     @torch.no_grad()
     def change(self, act: Callable[[Tensor, Tensor], Tensor]) -> None:
+        """Replace the pixels by `act(image, gradient)`, clamped to [0, 1]."""
         (pixels,) = self.parameters
         pixels.data.copy_(act(self.image().detach(), pixels.grad))
         pixels.data.clamp_(0, 1)
 
     def resize(self, height: int, width: int) -> None:
-        """Go on with the same picture at another size; the optimisation carries over what it has learned so far."""
+        """Resize the picture in the middle of an optimisation; Adam keeps its running averages."""
         (pixels,) = self.parameters
         larger = images.resize(pixels.detach().clamp(0, 1), (height, width), "bicubic")
         self.parameters = [larger.clamp(0, 1).contiguous().requires_grad_()]
 
 
 class Spectrum:
-    """Fourier coefficients of decorrelated colours, through a sigmoid: all frequencies and colours move as easily.
+    """Fourier coefficients of decorrelated colours, passed through a sigmoid.
 
-    A step in pixels mostly makes high frequencies, because nothing ties neighbours together. Here coefficient k of each
-    colour is divided by its frequency |k|, as natural images have it.
+    A step taken in pixels mostly adds high frequencies, because nothing ties neighbouring pixels together. Here
+    coefficient k of each colour is divided by its frequency |k|, as in the spectrum of natural images, so that all
+    frequencies and colours change equally easily.
 
     Args:
-        n, height, width: The size of the batch.
-        contrast: The standard deviation of the random start, in units of the picture before the sigmoid.
-        generator: Its randomness.
+        n, height, width: The number of images, and their size in pixels.
+        contrast: The standard deviation of the random start, measured before the sigmoid.
+        generator: The source of randomness for the start.
+
+    Raises:
+        ValueError: n, height or width is less than 1.
 
     Paper: Olah et al. 2017, "Preconditioning and Parameterization".
     """
@@ -84,22 +93,31 @@ class Spectrum:
         return torch.fft.irfft2(spectrum, s=self.size, norm="ortho")
 
     def image(self) -> Tensor:
+        """The image `(N, 3, H, W)` in (0, 1), with a graph that leads back to the coefficients."""
         return torch.einsum("ij,njhw->nihw", self._colors, self._field()).sigmoid()
 
     def change(self, act: Callable[[Tensor, Tensor], Tensor]) -> None:
-        raise ValueError("blurring and clipping are done to pixels: use Pixels, or switch them off for a Spectrum")
+        """Pixels cannot be set here.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError("blurring and clipping work on pixels, not on a Spectrum: use Pixels, or switch them off")
 
 
 def frequency_scale(height: int, width: int) -> Tensor:
-    """1 / |k| for each coefficient of `rfft2`, `(H, W // 2 + 1)`; |k| in cycles per pixel, at least one per image."""
+    """The factor 1 / |k| for each coefficient of `rfft2`, `(height, width // 2 + 1)`.
+
+    |k| is the frequency in cycles per pixel, and counts as at least one cycle per image.
+    """
     down, across = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]
     return 1 / torch.sqrt(down**2 + across**2).clamp(min=1 / max(height, width))
 
 
 @cache
 def color_matrix() -> Tensor:
-    """From decorrelated to RGB colours, `(3, 3)`: the root of the colours' covariance in photos, largest column 1.
+    """The matrix `(3, 3)` from decorrelated colours to RGB: a square root of the covariance of colours in photos.
 
-    scripts/measure_colors.py measured it and wrote data/colors.json.
+    It is scaled so that its largest column has length 1. scripts/measure_colors.py measured it for data/colors.json.
     """
     return torch.tensor(json.loads(assets.data_path("colors.json").read_text())["matrix"])

@@ -1,4 +1,4 @@
-"""What keeps an image from becoming noise: penalties to add to a loss, and what is done to the pixels after a step."""
+"""Regularisers, which keep an image from becoming noise: penalties to add to a loss, and changes after a step."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from torchvision.transforms.v2.functional import gaussian_blur
 
 
 def total_variation(image: Tensor) -> Tensor:
-    """How rough an image is: the mean squared difference of neighbouring pixels, down and across.
+    """The roughness of an image: the mean squared difference of vertical plus that of horizontal neighbours.
 
     Args:
         image: `(N, 3, H, W)` of at least 2x2 pixels.
+
+    Raises:
+        ValueError: The image has another number of dimensions, or is smaller.
 
     Paper: Mahendran and Vedaldi 2015, eq. 4 with beta = 2.
     """
@@ -22,7 +25,9 @@ def total_variation(image: Tensor) -> Tensor:
 
 
 def l2_norm(image: Tensor, center: Tensor | float = 0.0) -> Tensor:
-    """The mean squared distance of the pixels from `center`, which a `Network` takes for zero when it is its mean.
+    """The mean squared distance of the pixels from `center`.
+
+    With the network's mean as the center, it is the distance from the image that is zero after normalisation.
 
     Paper: Simonyan et al. 2014, eq. 1.
     """
@@ -30,18 +35,18 @@ def l2_norm(image: Tensor, center: Tensor | float = 0.0) -> Tensor:
 
 
 def blur(value: Tensor, sigma: float) -> Tensor:
-    """A Gaussian blur of `sigma` pixels: high frequencies fade, low ones stay (Yosinski et al. 2015)."""
-    reach = min(max(1, round(3 * sigma)), min(value.shape[2:]) - 1)  # its edges are reflected: so far, and no further
+    """A Gaussian blur of images `(N, C, H, W)` with a standard deviation of `sigma` pixels (Yosinski et al. 2015)."""
+    reach = min(max(1, round(3 * sigma)), min(value.shape[2:]) - 1)  # the border is reflected, which allows no more
     return gaussian_blur(value, [2 * reach + 1] * 2, [sigma] * 2)
 
 
 def clip(value: Tensor, size: Tensor, share: float) -> Tensor:
-    """`value` with the share of the pixels whose `size` is smallest put to zero, image by image.
+    """A copy of `value` in which the given share of the pixels, those of smallest `size`, is zero in each image.
 
     Args:
-        value: `(N, 3, H, W)`, 0 meaning the mean colour.
-        size: `(N, 1, H, W)`: the pixels' strength, or their contribution to the score.
-        share: 0 to 1.
+        value: `(N, 3, H, W)`, where 0 is the mean colour.
+        size: `(N, 1, H, W)`, such as the norm of each pixel or its contribution to the score (Yosinski et al. 2015).
+        share: The share of the pixels, 0 to 1.
     """
     threshold = torch.quantile(size.flatten(1), share, dim=1)[:, None, None, None]
     return value * (size >= threshold)

@@ -1,7 +1,7 @@
-"""Small random movements of an image, so that what is optimised must survive them.
+"""Small random movements of an image, which an optimised picture has to be robust to.
 
-Each transform draws a 3x3 matrix for every image, in pixels about the image's centre. A list of them is multiplied into
-one matrix, and the image is resampled once: faster and sharper than one resampling for each.
+Each transform draws a 3x3 matrix for every image, in pixels relative to the image's centre. The matrices of a list of
+transforms are multiplied, and the image is resampled only once, which is faster and keeps it sharper.
 
 Example:
     >>> view = compose([jitter(8), scale(0.9, 1.1), rotate(10)])
@@ -18,7 +18,11 @@ Transform = Callable[[int, torch.Generator | None], Tensor]
 
 
 def jitter(pixels: float) -> Transform:
-    """Shift by up to so many pixels, down and across (Mordvintsev et al. 2015)."""
+    """A random shift by up to `pixels` in each direction (Mordvintsev et al. 2015).
+
+    Raises:
+        ValueError: `pixels` is negative or not finite.
+    """
     _not_negative(pixels, "jitter")
 
     def draw(n: int, generator: torch.Generator | None) -> Tensor:
@@ -30,7 +34,11 @@ def jitter(pixels: float) -> Transform:
 
 
 def scale(smallest: float, largest: float) -> Transform:
-    """Enlarge by a factor between the two, below 1 shrinks (Olah et al. 2017)."""
+    """A random enlargement by a factor from `smallest` to `largest`; below 1 it shrinks (Olah et al. 2017).
+
+    Raises:
+        ValueError: The factors are not positive, or in the wrong order.
+    """
     if not 0 < smallest <= largest:
         raise ValueError(f"scale: expected two factors with 0 < smallest <= largest, got {smallest} and {largest}")
 
@@ -42,7 +50,11 @@ def scale(smallest: float, largest: float) -> Transform:
 
 
 def rotate(degrees: float) -> Transform:
-    """Turn by up to so many degrees, either way (Olah et al. 2017)."""
+    """A random rotation by up to `degrees`, clockwise or anticlockwise (Olah et al. 2017).
+
+    Raises:
+        ValueError: `degrees` is negative or not finite.
+    """
     _not_negative(degrees, "rotate")
 
     def draw(n: int, generator: torch.Generator | None) -> Tensor:
@@ -56,14 +68,14 @@ def rotate(degrees: float) -> Transform:
 
 
 def compose(transforms: Sequence[Transform]) -> Callable[[Tensor, torch.Generator | None], Tensor]:
-    """All transforms, one after the other, as one function of images and randomness.
+    """One function that applies all the transforms in turn.
 
     Args:
-        transforms: Applied in this order. None at all leaves the images as they are.
+        transforms: The transforms, in the order in which they are applied; an empty list leaves images unchanged.
 
     Returns:
-        A function `(images (N, 3, H, W), generator) -> (N, 3, H, W)`; the gradient flows through. What comes into view
-        from beyond the border is the image, mirrored.
+        A function `(images (N, 3, H, W), generator) -> (N, 3, H, W)` that gradients flow through. Beyond its border
+        the image is mirrored.
     """
 
     def view(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -79,14 +91,17 @@ def compose(transforms: Sequence[Transform]) -> Callable[[Tensor, torch.Generato
 
 
 def warp(images: Tensor, matrix: Tensor, height: int, width: int) -> Tensor:
-    """Images moved by matrices: what was at pixel p from the centre is at `matrix @ p` afterwards.
+    """Images moved by matrices: what was at p, relative to the centre, moves to `matrix @ p`.
 
     Args:
         images: `(N, 3, H, W)`.
-        matrix: `(N, 3, 3)`, acting on (x, y, 1) in pixels about the centre, x to the right and y down.
-        height, width: The size of the result; its centre is where the image's centre goes to with the identity.
+        matrix: `(N, 3, 3)`, acting on (x, y, 1) in pixels relative to the centre, x to the right and y down.
+        height, width: The size of the result in pixels. The identity maps the image's centre to the result's centre.
+
+    Returns:
+        `(N, 3, height, width)`.
     """
-    # grid_sample wants the inverse: for each pixel of the result the place it comes from, in units of half the image
+    # grid_sample needs the inverse: where each pixel of the result comes from, in units of half the image
     to_pixels = torch.diag(torch.tensor([width / 2, height / 2, 1.0]))
     to_units = torch.diag(torch.tensor([2 / images.shape[3], 2 / images.shape[2], 1.0]))
     theta = (to_units @ torch.linalg.inv(matrix) @ to_pixels)[:, :2].to(images)
@@ -100,4 +115,4 @@ def _uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.G
 
 def _not_negative(value: float, name: str) -> None:
     if not 0 <= value < math.inf:
-        raise ValueError(f"{name}: expected a number from 0 on, got {value}")
+        raise ValueError(f"{name}: expected a number of at least 0, got {value}")

@@ -1,11 +1,11 @@
-"""Which change of an image, too small to see, changes the network's answer? Gradient steps inside a small ball.
+"""How small a change of an image changes the network's answer? Gradient steps inside a small ball around the image.
 
     one step:   x' = x + epsilon * sign(d loss / d x)                            (FGSM, Goodfellow et al. 2015)
     iterated:   x' = x + project(x' + step * sign(d loss / d x') - x), repeated  (PGD, Madry et al. 2018)
 
-A size is in units of the pixels, [0, 1]: the largest change of any value for 'Linf', the root mean square of all
-changes for 'L2' (their Euclidean length divided by the root of how many they are). So one epsilon means about as much
-in both, at any image size.
+The loss is -log p(answer). Sizes are in units of the pixels, [0, 1]: for 'Linf' the largest change of any value, for
+'L2' the root mean square change (the Euclidean norm divided by the square root of the number of values). One epsilon
+therefore means about the same in both norms, at any image size.
 """
 
 from collections.abc import Iterator
@@ -18,39 +18,39 @@ from vizlib import images
 from vizlib.models import Network, Target
 from vizlib.optimize import Pixels, Step, last, minimize
 
-NORMS = {"Linf": "sign", "L2": "normalized"}  # and the optimiser whose steps have one size in it
+NORMS = {"Linf": "sign", "L2": "normalized"}  # each norm, and the optimiser whose steps have a fixed size in it
 
 
 # --- sizes and directions -------------------------------------------------------------------------------------------
 
 
 def size(change: Tensor, norm: str = "Linf") -> Tensor:
-    """How large each of N changes `(N, 3, H, W)` is, `(N,)`."""
+    """The size of each of N changes `(N, 3, H, W)`, as `(N,)`."""
     flat = change.flatten(1)
     return flat.abs().amax(1) if _known(norm) == "Linf" else flat.square().mean(1).sqrt()
 
 
 def unit(gradient: Tensor, norm: str = "Linf") -> Tensor:
-    """The change of size 1 that goes furthest along the gradient: its sign for Linf, itself rescaled for L2."""
+    """The change of size 1 that goes furthest along the gradient: its sign for Linf, the rescaled gradient for L2."""
     if _known(norm) == "Linf":
         return gradient.sign()
     return gradient / size(gradient, "L2").clamp(min=1e-30)[:, None, None, None]
 
 
 def project(change: Tensor, epsilon: float, norm: str = "Linf") -> Tensor:
-    """The nearest change of size at most epsilon."""
+    """The change of size at most epsilon that is nearest to `change`."""
     if _known(norm) == "Linf":
         return change.clamp(-epsilon, epsilon)
     return change * (epsilon / size(change, "L2").clamp(min=1e-30)).clamp(max=1)[:, None, None, None]
 
 
 def random_direction(image: Tensor, norm: str = "Linf", seed: int = 0) -> Tensor:
-    """A change of size 1 that knows nothing of the network: random signs for Linf, Gaussian noise for L2."""
+    """A change of size 1 that ignores the network: random signs for Linf, Gaussian noise for L2."""
     return unit(torch.randn(image.shape, generator=torch.Generator().manual_seed(seed)).to(image.device), norm)
 
 
 def add(image: Tensor, direction: Tensor, epsilon: float) -> Tensor:
-    """`image + epsilon * direction`, held in [0, 1]."""
+    """`image + epsilon * direction`, clipped to [0, 1]."""
     images.check(image)
     return (image + _radius(epsilon) * direction).clamp(0, 1)
 
@@ -59,7 +59,7 @@ def add(image: Tensor, direction: Tensor, epsilon: float) -> Tensor:
 
 
 def attack_loss(logits: Tensor, answer: Tensor, target: Tensor | None = None) -> Tensor:
-    """What an attack makes small, the mean over N images: log p(answer), or -log p(target) where there is a target.
+    """The loss that an attack minimises, the mean over N images: log p(answer), or -log p(target) if there is a target.
 
     Args:
         logits: `(N, K)`.
@@ -70,15 +70,17 @@ def attack_loss(logits: Tensor, answer: Tensor, target: Tensor | None = None) ->
 
 
 def direction(net: Network, image: Tensor, target: Target = None, norm: str = "Linf") -> Tensor:
-    """The change of size 1 that makes the attack's loss fall fastest, `(N, 3, H, W)`.
+    """The change of size 1 along which the attack's loss falls fastest, `(N, 3, H, W)`.
 
     Args:
+        net: The network to fool.
         image: `(N, 3, H, W)` in [0, 1].
-        target: The class to go to; None goes away from the network's own answer.
-        norm: What is meant by size, 'Linf' or 'L2'.
+        target: The class to move towards; None moves away from the network's own answer.
+        norm: Which size is meant, 'Linf' or 'L2'.
 
     Raises:
-        ValueError, LookupError: An image out of range, an unknown norm, a target that is not a class.
+        ImageError, TypeError: `image` is not an image.
+        ValueError, LookupError: The norm is unknown, or the target is not a class.
     """
     images.check(image)
     image = image.detach().requires_grad_()
@@ -99,15 +101,15 @@ def fgsm(net: Network, image: Tensor, target: Target = None, *, epsilon: float =
 
 @dataclass
 class AttackKnobs:
-    """What may be changed while an attack runs; it is read at every step.
+    """What may be changed while an attack runs; read at every step.
 
     Attributes:
-        steps: How many to take.
-        epsilon: How far from the original it may go, 0 to 1.
-        step_size: How far one step goes, in the same units.
+        steps: Number of steps.
+        epsilon: Largest allowed size of the change, 0 to 1.
+        step_size: Length of a step, in the same units.
         norm: 'Linf' or 'L2'.
-        target: The class to go to, by index or name; None (or '') goes away from the network's own answer.
-        random_start: Begin at random in the ball, rather than in its middle.
+        target: The class to move towards, by index or name; None or '' moves away from the network's own answer.
+        random_start: Start at a random point of the ball instead of its centre; read once, at the start.
     """
 
     steps: int = 20
@@ -119,27 +121,29 @@ class AttackKnobs:
 
     @property
     def optimizer(self) -> str:
-        """What `minimize` takes its steps with."""
+        """The optimiser that `minimize` uses."""
         return NORMS[_known(self.norm)]
 
     @property
     def learning_rate(self) -> float:
-        """What `minimize` calls the step size."""
+        """The step size, under the name that `minimize` uses."""
         return self.step_size
 
 
 def attack(net: Network, image: Tensor, knobs: AttackKnobs, seed: int = 0) -> Iterator[Step]:
-    """Images that fool the network ever better, one `Step` after the other, all in the ball and in [0, 1].
+    """Images that fool the network better and better, one `Step` at a time, all within the ball and in [0, 1].
 
     Args:
         net: The network to fool.
         image: The originals, `(N, 3, H, W)` in [0, 1].
         knobs: Read at every step.
-        seed: Of the random start.
+        seed: Seeds the random start.
 
     Raises:
-        ValueError, LookupError: At the step that finds it: an image out of range, a negative epsilon, an unknown norm,
-            a target that is not a class.
+        ImageError, TypeError: `image` is not an image.
+        ValueError, LookupError: A knob is out of range, the norm is unknown, or the target is not a class; raised at
+            the first step that meets it.
+        Diverged: See `optimize.minimize`.
 
     Paper: Madry et al. 2018.
     """
@@ -168,7 +172,7 @@ def pgd(
     norm: str = "Linf",
     steps: int = 10,
 ) -> Tensor:
-    """The last image of an attack from a random start in steps of 2.5 epsilon / steps (Madry et al. 2018)."""
+    """The last image of an attack from a random start, with steps of 2.5 * epsilon / steps (Madry et al. 2018)."""
     images.check(image)
     if steps < 1:
         raise ValueError(f"steps is {steps}, expected at least one")
@@ -179,18 +183,21 @@ def pgd(
 
 
 def fooling(net: Network, knobs: AttackKnobs, n: int = 1, side: int | None = None, seed: int = 0) -> Iterator[Step]:
-    """From noise to images that the network takes for `knobs.target`, and nobody else does (Nguyen et al. 2015).
+    """From noise to images that the network takes for `knobs.target` and no person would (Nguyen et al. 2015).
 
     Args:
-        knobs: With epsilon 1 every image is in the ball; with a small one the picture stays the noise that it was.
-        n, side: So many squares of so many pixels; None takes the network's input size.
+        net: The network to fool.
+        knobs: With epsilon 1 every image is allowed; with a small epsilon the picture still looks like noise.
+        n: How many images.
+        side: Their height and width in pixels; None takes the network's input size.
+        seed: Seeds the noise.
     """
     side, generator = side or net.input_size, torch.Generator().manual_seed(seed)
     yield from attack(net, torch.rand(n, 3, side, side, generator=generator), knobs, seed)
 
 
 def _inside(image: Tensor, epsilon: float, norm: str, seed: int) -> Tensor:
-    """A point of the ball at random: uniform for Linf, in a random direction at a random distance for L2."""
+    """A random point of the ball: uniform for Linf; for L2, at a random distance in a random direction."""
     generator = torch.Generator().manual_seed(seed)
     if norm == "Linf":
         change = 2 * torch.rand(image.shape, generator=generator) - 1
@@ -216,7 +223,7 @@ def _radius(epsilon: float) -> float:
 
 
 def _target(net: Network, logits: Tensor, target: Target) -> Tensor | None:
-    """The target as class indices `(N,)`; None where there is none."""
+    """The target as class indices `(N,)`, or None if there is none."""
     if target is None or isinstance(target, str) and target == "":
         return None
     return net.class_indices(target, logits)

@@ -2,8 +2,8 @@
 
     I* = arg max over I of  score(I) - R(I)
 
-Without R the result is noise that excites the network: the regulariser decides what is seen. Every one has its own
-knob, and all of them may be turned while it runs.
+Without R the result is noise that excites the network; the regulariser decides what we see. Each regulariser has a knob
+of its own, and all of them may be changed while the optimisation runs.
 """
 
 from collections.abc import Iterator
@@ -35,23 +35,25 @@ from vizlib.optimize.objectives import Activations, Objective
 
 @dataclass
 class AscentKnobs(OptimizerKnobs):
-    """The regularisers, each off at 0, and how the image is moved about; read at every step.
+    """The regularisers, each off at 0, and the random transformations of the image; read at every step.
 
     Attributes:
         l2: How much the mean squared distance from the network's mean colour costs (Simonyan et al. 2014).
         total_variation: How much roughness costs (Mahendran and Vedaldi 2015).
-        blur: Width in pixels of the Gaussian that the image is blurred with, every `blur_every` steps (Yosinski 2015).
-            This and the clipping are done to `Pixels`; a `Spectrum` has none, and goes without.
-        clip_small: Share, 0 to 1, of the pixels with the smallest value that are put to the mean colour after a step.
-        clip_gradient: Share of the pixels that contribute least, |gradient x value|, that are put to the mean colour.
-        jitter: Pixels that the image is moved by at random before the network sees it (Mordvintsev et al. 2015).
-        scale: By how much, 0.1 is 10%, it is enlarged or shrunk at random (Olah et al. 2017).
-        rotate: Degrees that it is turned by at random.
-        diversity: How much it costs that the images of a batch are alike; see `likeness` (Olah et al. 2017).
+        blur: Width in pixels of the Gaussian that blurs the image every `blur_every` steps (Yosinski 2015). Blurring
+            and clipping apply to `Pixels` only, not to a `Spectrum`.
+        blur_every: How many steps from one blur to the next.
+        clip_small: Fraction of the pixels, 0 to 1, that are set to the mean colour after each step: those nearest to
+            it.
+        clip_gradient: Fraction set to the mean colour because they contribute least, by |gradient x value|.
+        jitter: Largest random shift in pixels before the network sees the image (Mordvintsev et al. 2015).
+        scale: Largest random change of size, as a fraction: 0.1 is 10% (Olah et al. 2017).
+        rotate: Largest random rotation, in degrees.
+        diversity: How much it costs when the images of a batch are alike; see `likeness` (Olah et al. 2017).
         diversity_layer: The layer where their textures are compared, such as 'relu5'.
-        warm_up: For so many steps a ReLU that is off lets a gradient through where nothing else does, so that a dead
-            neuron can wake up.
-        bf16: Run the network in bfloat16, where the processor has units for it.
+        warm_up: Number of steps during which ReLUs that are off let a gradient through where nothing else does, so
+            that a dead neuron can wake up.
+        bf16: Run the network in bfloat16 where the processor supports it.
     """
 
     l2: float = 0.0
@@ -85,17 +87,18 @@ PRESETS = {
 def ascend(
     net: Network, picture: Parametrization, objective: Objective, knobs: AscentKnobs, seed: int = 0
 ) -> Iterator[Step]:
-    """Images that score ever higher, one `Step` after the other.
+    """Images that score higher and higher, one `Step` at a time.
 
     Args:
-        net: The network to excite.
-        picture: What the image is made of; see `blank`.
-        objective: What to make large, such as `objectives.channel("fc8", 281)` or `objectives.neuron("relu5", 3)`.
+        net: The network whose neuron, channel or class is to be excited.
+        picture: The parametrised image to start from, such as `blank` makes.
+        objective: What to maximise, such as `objectives.channel("fc8", 12)` or `objectives.neuron("relu5", 3)`.
         knobs: Read at every step.
-        seed: Of the random movements.
+        seed: Seeds the random transformations.
 
     Raises:
-        LookupError, ValueError: An unknown layer or channel, or an image too small, at the first step.
+        LookupError, ValueError: The layer or channel does not exist, the image is too small, or a knob is out of
+            range; raised at the first step that meets it.
         Diverged: See `optimize.minimize`.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -138,12 +141,15 @@ def ascend(
 def blank(
     net: Network, n: int = 1, side: int | None = None, contrast: float = 0.0, fourier: bool = False, seed: int = 0
 ) -> Parametrization:
-    """Something to begin with: images of the network's mean colour with a little noise.
+    """A starting point for `ascend`: n square images of random noise.
 
     Args:
-        n, side: So many squares of so many pixels; None takes the network's input size.
-        contrast: Standard deviation of the noise, in units of [0, 1].
+        n: How many images.
+        side: Their height and width in pixels; None takes the network's input size.
+        contrast: Standard deviation of the noise. For pixels it is in units of [0, 1], around the network's mean
+            colour; for a spectrum it applies before the sigmoid, and 0 means 0.1.
         fourier: Parametrise by frequencies and decorrelated colours instead of pixels.
+        seed: Seeds the noise.
     """
     side, generator = side or net.input_size, torch.Generator().manual_seed(seed)
     if fourier:
@@ -153,12 +159,13 @@ def blank(
 
 
 def logit(net: Network, target: Target) -> Objective:
-    """What excites a class: its logit, before the softmax (Simonyan et al. 2014).
+    """The objective for a class: its logit, the score before the softmax (Simonyan et al. 2014).
 
-    A probability also rises when all other logits fall, and that makes no picture of the class.
+    The probability would be a poor objective: it also rises when all the other logits fall, which draws no picture of
+    the class.
 
     Args:
-        target: The class by name or index, or a list of classes, one for each image.
+        target: The class, by name or index; or a list of classes, one for each image.
     """
     layer = list(net.layers)[-1]
 
@@ -181,19 +188,19 @@ def _view(knobs: AscentKnobs):
 
 
 def _wake(gradient: Tensor, x: Tensor) -> Tensor:
-    """The usual rule; but where nothing comes through for an image, whatever asks a ReLU that is off for more."""
+    """The usual gradient of a ReLU; where it is zero throughout an image, the part that would switch the ReLU on."""
     usual = gradient * (x > 0)
     dead = usual.abs().amax(tuple(range(1, x.ndim)), keepdim=True) == 0
     return torch.where(dead, gradient.clamp(max=0), usual) if dead.any() else usual
 
 
-# --- what came out --------------------------------------------------------------------------------------------------
+# --- how well it worked ---------------------------------------------------------------------------------------------
 
 
 class Verdict(NamedTuple):
-    """What a network thinks of images that were made for some class: that class's probability and rank, `(N,)` each.
+    """What a network makes of images optimised for a class: the class's probability and its rank, `(N,)` each.
 
-    Rank 1 is the network's first answer.
+    Rank 1 is the network's top answer.
     """
 
     probability: Tensor
@@ -202,11 +209,13 @@ class Verdict(NamedTuple):
 
 @torch.no_grad()
 def verdict(net: Network, images: Tensor, target: Target) -> Verdict:
-    """Ask a network, best one that the images were not made for, how sure it is of their class.
+    """The probability and the rank that a network gives to the class each image was made for.
+
+    Ask a network other than the one that the images were optimised on, which is too easily convinced.
 
     Args:
         images: `(N, 3, H, W)` in [0, 1].
-        target: The class by name or index, or a list of classes, one for each image.
+        target: The class, by name or index; or a list of classes, one for each image.
     """
     probabilities = net(images).softmax(1)
     own = probabilities.gather(1, net.class_indices(target, probabilities)[:, None])
@@ -214,20 +223,23 @@ def verdict(net: Network, images: Tensor, target: Target) -> Verdict:
 
 
 def likeness(features: Tensor) -> Tensor:
-    """How alike in texture each image is to the others: the mean cosine of its Gram matrix with theirs, up to 1.
+    """How similar in texture each image is to the others: the mean cosine similarity of its Gram matrix to theirs.
 
-    Where things are does not count, which channels fire together does.
+    It does not matter where things are, only which channels fire together.
 
     Args:
         features: Activations of one layer, `(N, C, h, w)`, of at least two images.
 
     Returns:
-        `(N,)`; from 0 on where no activation is negative, as after a ReLU.
+        `(N,)`, at most 1; at least 0 where no activation is negative, as after a ReLU.
+
+    Raises:
+        ValueError: There are fewer than two images.
 
     Paper: Olah et al. 2017, "Diversity".
     """
     n = len(features)
     if n < 2:
-        raise ValueError(f"features: expected those of at least two images to compare, got {n}")
+        raise ValueError(f"features: expected at least two images to compare, got {n}: optimise a larger batch")
     grams = normalize(losses.gram_matrix(features).flatten(1))
     return ((grams @ grams.T).sum(1) - grams.square().sum(1)) / (n - 1)

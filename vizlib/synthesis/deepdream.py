@@ -1,8 +1,9 @@
-"""What does the network see in this picture? Whatever it is, make it more, at every size.
+"""What does the network see in this picture? Amplify it, whatever it is, at every scale.
 
-    I <- I + step * g / |g|,    g = the gradient of how strongly a layer responds, made smooth
+    I <- I + step * g / |g|,    g = the gradient of how strongly a layer responds, smoothed
 
-Nothing is added that a layer did not find, however faintly: a dog in a cloud becomes more of a dog, and is found more.
+Only what the layer already detects, however faintly, is amplified: a cloud that looks a little like a dog is made to
+look more like one, and the layer then responds more strongly still.
 
 Paper: Mordvintsev, Olah and Tyka 2015, "Inceptionism: going deeper into neural networks".
 """
@@ -28,22 +29,22 @@ AIMS = ("layer", "channel", "guide")
 
 @dataclass(kw_only=True)
 class DreamKnobs:
-    """What is made more, and how; read at every step.
+    """What is amplified, and how; read at every step.
 
     Attributes:
-        layer: Where to look.
-        aim: 'layer': all that it finds; 'channel': what one channel finds, or several; 'guide': what it also finds in
-            another image.
-        channel: One channel, or several whose mean is made large.
-        steps: How many in all, shared out evenly over the octaves.
-        octaves: How many sizes, from small to large.
-        octave_scale: How much larger each is than the one before, above 1.
-        learning_rate: How far a step goes: in the root mean square of the pixels when normalised, else a factor of
-            the gradient.
-        normalize: Divide the gradient by its root mean square, so that every step is as long on any layer and size.
-        jitter: Pixels by which the image is rolled at random, down and across, before the network sees it.
-        smoothing: Width in pixels of the Gaussians that the gradient is blurred with, 0 is off.
-        reach: How far each octave may take the image from the photo, in the root mean square of the pixels: octave k
+        layer: The layer whose response is amplified.
+        aim: 'layer' amplifies everything that the layer responds to; 'channel' what one channel, or several, respond
+            to; 'guide' what the layer also finds in another image.
+        channel: For the aim 'channel': one index, or several, whose mean activation is raised.
+        steps: Total number of steps, shared evenly among the octaves.
+        octaves: Number of image sizes, from small to large.
+        octave_scale: Ratio of each size to the one before, above 1.
+        learning_rate: Length of a step: the root mean square change of the pixels if `normalize` is on, otherwise a
+            factor on the gradient.
+        normalize: Divide the gradient by its root mean square, so that steps are equally long for any layer and size.
+        jitter: Largest random shift of the image, in pixels down and across, before the network sees it.
+        smoothing: Width in pixels of the Gaussians that blur the gradient; 0 is off.
+        reach: How far each octave may take the image from the photo, as a root mean square over the pixels: octave k
             ends at most k * reach away.
     """
 
@@ -61,23 +62,24 @@ class DreamKnobs:
 
     @property
     def optimizer(self) -> str:
-        """What `minimize` takes its steps with."""
+        """The optimiser that `minimize` uses."""
         return "normalized" if self.normalize else "gradient"
 
 
 def dream(net: Network, photo: Tensor, knobs: DreamKnobs, guide: Tensor | None = None, seed: int = 0) -> Iterator[Step]:
-    """Dreams that begin with a photo, one `Step` after the other; the image grows from octave to octave.
+    """A photo that turns into a dream, one `Step` at a time; the image grows from octave to octave.
 
     Args:
-        net: Whose dream it is.
+        net: The network that dreams.
         photo: `(1, 3, H, W)` in [0, 1]; the last octave has its size.
         knobs: Read at every step.
-        guide: The image `(1, 3, h, w)` that `aim = 'guide'` takes its features from.
-        seed: Of the jitter.
+        guide: The image `(1, 3, h, w)` in [0, 1] that provides the features for the aim 'guide'.
+        seed: Seeds the jitter.
 
     Raises:
-        LookupError, ValueError: An unknown layer or channel, a knob out of range, an image that is too small, at the
-            step that finds it.
+        ImageError, TypeError: The photo or the guide is not one image.
+        LookupError, ValueError: The layer or channel does not exist, a knob is out of range, or an image is too small;
+            raised at the first step that meets it.
         Diverged: See `optimize.minimize`.
     """
     images.check_one(photo, "photo")
@@ -86,7 +88,7 @@ def dream(net: Network, photo: Tensor, knobs: DreamKnobs, guide: Tensor | None =
     picture = Detail(photo)
 
     def loss(image: Tensor, iteration: int) -> dict[str, Tensor]:
-        image = image.view_as(image)  # on the way back, the gradient passes here and is smoothed
+        image = image.view_as(image)  # the backward pass goes through this view, where the hook smooths the gradient
         image.register_hook(lambda gradient: smooth(gradient, knobs.smoothing))
         rolled = image.roll(shift(knobs.jitter, generator), (2, 3))
         wanted = objective(knobs)
@@ -105,19 +107,23 @@ def dream(net: Network, photo: Tensor, knobs: DreamKnobs, guide: Tensor | None =
 
 
 def octave(knobs: DreamKnobs, done: int) -> int:
-    """Which octave comes after `done` steps; 0 is the first and smallest."""
+    """The octave that follows after `done` steps; 0 is the first and smallest.
+
+    Raises:
+        ValueError: `octaves` or `octave_scale` is out of range.
+    """
     if not (knobs.octaves == int(min(knobs.octaves, 99)) >= 1 and 1 < knobs.octave_scale < float("inf")):
         raise ValueError(
-            f"octaves = {knobs.octaves}, octave_scale = {knobs.octave_scale}: expected 1 to 99 octaves, each a "
-            "factor above 1 larger than the one before"
+            f"octaves = {knobs.octaves}, octave_scale = {knobs.octave_scale}: expected 1 to 99 octaves, each larger "
+            "than the one before by a factor above 1"
         )
     return stage(done, knobs.steps, knobs.octaves)
 
 
 def octave_size(net: Network, photo: Tensor, knobs: DreamKnobs, done: int) -> tuple[int, int]:
-    """Height and width after `done` steps: the photo's, divided by `octave_scale` for each octave still to come.
+    """Height and width after `done` steps: the photo's, divided by `octave_scale` for each octave that remains.
 
-    No octave is made smaller than what the network takes.
+    No octave is smaller than the network accepts.
     """
     sides = photo.shape[2:]
     shrink = knobs.octave_scale ** (knobs.octaves - 1 - octave(knobs, done))
@@ -126,9 +132,9 @@ def octave_size(net: Network, photo: Tensor, knobs: DreamKnobs, done: int) -> tu
 
 
 class Detail(Pixels):
-    """A photo at the size of an octave, and the detail that was dreamt into it: only that is carried to the next.
+    """A photo at the size of an octave plus the detail dreamt so far; only the detail is carried to the next octave.
 
-    An enlarged dream would be blurred. So the photo is taken afresh at each size: `photo + enlarged(dream - photo)`.
+    Enlarging the whole dream would blur it, so the photo is resized afresh: `photo + enlarged(dream - photo)`.
     """
 
     def __init__(self, photo: Tensor):
@@ -136,6 +142,7 @@ class Detail(Pixels):
         self.original = self.photo = photo.detach()
 
     def resize(self, height: int, width: int) -> None:
+        """Bring the photo and the detail to another size, and add them up again."""
         (pixels,) = self.parameters
         if (height, width) == tuple(pixels.shape[2:]):
             return
@@ -149,42 +156,42 @@ class Detail(Pixels):
 
 
 def shift(pixels: int, generator: torch.Generator) -> tuple[int, int]:
-    """How far to roll an image, down and across: each from -pixels to pixels."""
+    """A random shift of the image, down and across: each from -pixels to pixels."""
     if not (pixels >= 0 and pixels == int(pixels)):
-        raise ValueError(f"jitter is {pixels}, expected a whole number of pixels from 0 on")
+        raise ValueError(f"jitter is {pixels}, expected a whole number of pixels, at least 0")
     pixels = int(pixels)
     return tuple(torch.randint(-pixels, pixels + 1, (2,), generator=generator).tolist())
 
 
 def smooth(gradient: Tensor, sigma: float) -> Tensor:
-    """The mean of three Gaussian blurs, of half, once and twice `sigma` pixels: less of it the finer the detail."""
+    """The mean of three Gaussian blurs, `sigma / 2`, `sigma` and `2 * sigma` wide: finer detail is damped more."""
     if not 0 <= sigma < float("inf"):
-        raise ValueError(f"smoothing is {sigma}, expected a width in pixels from 0 on")
+        raise ValueError(f"smoothing is {sigma}, expected a width in pixels, at least 0")
     if sigma == 0:
         return gradient
     return torch.stack([regularizers.blur(gradient, sigma * factor) for factor in (0.5, 1, 2)]).mean(0)
 
 
 def within(image: Tensor, photo: Tensor, reach: float) -> Tensor:
-    """The image nearest to `image` whose distance from the photo, the root mean square, is at most `reach`."""
+    """The image nearest to `image` whose root mean square distance from the photo is at most `reach`."""
     if not 0 < reach < float("inf"):
-        raise ValueError(f"reach is {reach}, expected a distance above 0, in units of the pixels")
+        raise ValueError(f"reach is {reach}, expected a distance above 0, in units of [0, 1]")
     return photo + (image - photo) * (reach / distance(image, photo).clamp(min=1e-12)).clamp(max=1)
 
 
 def distance(image: Tensor, photo: Tensor) -> Tensor:
-    """The root mean square of the difference of two images, in units of [0, 1]."""
+    """The root mean square difference between two images, in units of [0, 1]."""
     return (image - photo).square().mean().sqrt()
 
 
-# --- what is made more ----------------------------------------------------------------------------------------------
+# --- what is amplified ----------------------------------------------------------------------------------------------
 
 
 def guided(layer: str, features: Tensor) -> Objective:
-    """How well each place of a layer matches its best place in a guide: the mean of the largest dot products.
+    """The objective of a guided dream: the largest dot product of each place with the guide's features, averaged.
 
-    Its gradient with respect to the activation at a place is the guide's feature there, as in the notebook of
-    Mordvintsev et al.
+    Its gradient at a place points along the guide's feature that matches best there, as in the notebook of Mordvintsev
+    et al.
 
     Args:
         features: `(M, C)`, the guide's activations at M places.
@@ -196,11 +203,11 @@ def guided(layer: str, features: Tensor) -> Objective:
     return Objective(f"{layer} as in the guide", frozenset([layer]), score)
 
 
-PLACES = 1024  # of a guide, at most: more cost memory and hardly match better
+PLACES = 1024  # the most places of a guide to compare with: more would cost memory and hardly match better
 
 
 def seeker(net: Network, guide: Tensor | None) -> Callable[[DreamKnobs], Objective]:
-    """From the knobs to what they ask to be made more; a guide is looked at once for each layer."""
+    """A function from the knobs to the objective they ask for; it looks at the guide only once for each layer."""
     known: dict[str, Tensor] = {}
 
     def objective(knobs: DreamKnobs) -> Objective:
@@ -220,9 +227,14 @@ def seeker(net: Network, guide: Tensor | None) -> Callable[[DreamKnobs], Objecti
 
 
 def guide_features(net: Network, guide: Tensor | None, layer: str) -> Tensor:
-    """What a layer finds in the guide `(1, 3, h, w)`, at the network's own scale: `(M, C)` of M places."""
+    """A layer's activations for the guide `(1, 3, h, w)`, resized to the network's input size: `(M, C)` at M places.
+
+    Raises:
+        ValueError: There is no guide, or it is not one image.
+        LookupError: The layer does not exist.
+    """
     if guide is None:
-        raise ValueError("aim is 'guide', but there is no guide: give an image, dream(..., guide=image)")
+        raise ValueError("aim is 'guide', but there is no guide: give an image with dream(..., guide=image)")
     images.check_one(guide, "guide")
     found = objectives.map_of(read(net, images.resize(guide, net.input_size), [layer]), layer).flatten(2)[0].T
     return found[:: math.ceil(len(found) / PLACES)]

@@ -1,6 +1,6 @@
-"""A flight into a dream: the picture is enlarged a little and dreamt into again, frame after frame.
+"""A flight into a dream: enlarge the picture a little and dream into it again, frame after frame.
 
-Paper: Mordvintsev, Olah and Tyka 2015, "Inceptionism: going deeper into neural networks", its last section.
+Paper: Mordvintsev, Olah and Tyka 2015, "Inceptionism: going deeper into neural networks", last section.
 """
 
 import math
@@ -20,13 +20,13 @@ from vizlib.synthesis.deepdream import DreamKnobs, dream
 
 @dataclass(kw_only=True)
 class ZoomKnobs(DreamKnobs):
-    """How a dream goes on and on into itself; read at every frame.
+    """How the flight proceeds; read at every frame.
 
     Attributes:
-        steps: How many frames.
-        per_frame: How many dream steps for each.
-        zoom: How much each frame is enlarged before the next one is dreamt into it, 1 stays.
-        turn: By how many degrees it is turned, too.
+        steps: Number of frames.
+        per_frame: Number of dream steps for each frame.
+        zoom: Factor by which each frame is enlarged before the next dream; 1 leaves the size alone.
+        turn: Angle in degrees by which it is turned as well.
     """
 
     steps: int = 60
@@ -36,12 +36,13 @@ class ZoomKnobs(DreamKnobs):
 
 
 def zoom(net: Network, photo: Tensor, knobs: ZoomKnobs, guide: Tensor | None = None, seed: int = 0) -> Iterator[Step]:
-    """The frames of a flight into a dream, a `Step` for each: the first is the photo's own dream.
+    """The frames of a flight into a dream, a `Step` for each; the first is an ordinary dream of the photo.
 
-    Every later frame is the one before, enlarged about its middle, and dreamt into anew; so `reach` is the distance
-    from that. Taking no further frame leaves the ones before as they are; `save` makes a file of them.
+    Every later frame is the one before it, enlarged about its centre and dreamt into anew; `reach` is therefore
+    measured from that enlarged frame. `save` writes the frames to a file.
 
-    See `dream` for the arguments and what it raises.
+    The arguments and errors are those of `dream`. A `ValueError` also says when `per_frame`, `zoom` or `turn` is out
+    of range.
     """
     frame, iteration = photo, 0
     while iteration < knobs.steps:
@@ -52,7 +53,7 @@ def zoom(net: Network, photo: Tensor, knobs: ZoomKnobs, guide: Tensor | None = N
 
 
 def still(knobs: ZoomKnobs) -> DreamKnobs:
-    """The knobs of the dream that makes one frame."""
+    """The knobs of the dream that makes a single frame."""
     if knobs.per_frame < 1:
         raise ValueError(f"per_frame is {knobs.per_frame}, expected at least one step for each frame")
     names = [field.name for field in fields(DreamKnobs)]
@@ -60,9 +61,9 @@ def still(knobs: ZoomKnobs) -> DreamKnobs:
 
 
 def closer(image: Tensor, zoom: float, turn: float = 0.0) -> Tensor:
-    """The image `(1, 3, H, W)` enlarged by a factor about its middle and turned by some degrees."""
+    """The image `(1, 3, H, W)` enlarged by a factor about its centre and turned by an angle in degrees."""
     if not 1 <= zoom < float("inf"):
-        raise ValueError(f"zoom is {zoom}, expected a factor from 1 on: below it there is nothing beyond the border")
+        raise ValueError(f"zoom is {zoom}, expected a factor of at least 1: a smaller one would uncover the border")
     if not math.isfinite(turn):
         raise ValueError(f"turn is {turn}, expected an angle in degrees")
     angle, (height, width) = math.radians(turn), image.shape[2:]
@@ -72,7 +73,7 @@ def closer(image: Tensor, zoom: float, turn: float = 0.0) -> Tensor:
 
 
 def save(frames: Sequence[Tensor], path: str | os.PathLike, frames_per_second: float = 12) -> Path:
-    """Write frames `(1, 3, H, W)` of one size as a film, GIF or WebP by the suffix, and return the path.
+    """Write frames `(1, 3, H, W)` of one size as an animation, GIF or WebP by the suffix, and return the path.
 
     Raises:
         ImageError: See `images.save_animation`.

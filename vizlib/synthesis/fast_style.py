@@ -1,10 +1,11 @@
-"""Optimising one picture takes minutes. Train a network to do it, and every further picture is one forward pass.
+"""Fast style transfer: a network learns to paint, so that every further picture takes one forward pass, not minutes.
 
     StyleNet: photo -> picture, trained so that   content(picture, photo) + style(picture, painting)   is small
 
-The network is small: two convolutions of stride 2, a few residual blocks, twice "enlarge, then convolve", and an
-instance normalisation after each. One network paints in many styles: they share every convolution, and each has its
-own scale and shift in the normalisations. A blend of two styles is a blend of those numbers.
+The network is small: a convolution, two more with stride 2, a few residual blocks, "enlarge, then convolve" twice, and
+a last convolution; all but the last are followed by an instance normalisation. One network paints in many styles: they
+share all convolutions, and each style has its own scales and shifts in the normalisations. Blending two styles means
+blending those numbers.
 
 Papers: Johnson et al. 2016 (the network and its loss), Ulyanov et al. 2016 (instance normalisation), Dumoulin et al.
 2017 (many styles), Odena et al. 2016 (enlarge, then convolve: no checkerboard).
@@ -22,23 +23,24 @@ from vizlib import assets, images
 from vizlib.compute import default_device
 
 BUNDLED = ("one_style", "many_styles")
-MAX_PIXELS = 1_000_000  # a larger photo is reduced to so many: about 0.8 GB of maps
-SMALLEST = 16  # pixels; a shorter side is padded by repeating the edge, and cut again
+MAX_PIXELS = 1_000_000  # larger photos are reduced to this many; the feature maps then take about 0.8 GB
+SMALLEST = 16  # pixels; a shorter side is padded by repeating the edge, and the result is cropped again
 
 
 # --- the network ----------------------------------------------------------------------------------------------------
 
 
 class StyleNorm(nn.Module):
-    """Bring every map to mean 0 and variance 1, then give it the scale and shift of the style.
+    """Normalise every feature map to mean 0 and variance 1, then apply the scale and shift of the style.
 
     Args:
-        channels: C.
-        styles: S; each has its own C scales and shifts.
-        norm: 'instance' takes mean and variance over one map of one image, so the photo's own contrast is gone before
-            the style's comes; 'batch' takes them over all images of the batch, and when not training, running averages.
+        channels: C, the number of feature maps.
+        styles: S, the number of styles; each has its own C scales and shifts.
+        norm: 'instance' takes the mean and variance of one map of one image, which removes the photo's own contrast
+            before the style's is applied; 'batch' takes those of the whole batch in training, and running averages
+            otherwise.
 
-    Shape: maps `(N, C, h, w)` and weights of the styles `(N, S)`, which sum to 1, to maps `(N, C, h, w)`.
+    Shape: from maps `(N, C, h, w)` and style weights `(N, S)`, which sum to 1, to maps `(N, C, h, w)`.
 
     Papers: Ulyanov et al. 2016, eq. 3; Dumoulin et al. 2017, eq. 5.
     """
@@ -52,6 +54,7 @@ class StyleNorm(nn.Module):
         self.batch = nn.BatchNorm2d(channels, affine=False) if norm == "batch" else None
 
     def forward(self, maps: Tensor, weights: Tensor) -> Tensor:
+        """The normalised maps, in the styles of the weights; for the shapes see the class."""
         if self.batch is None:
             maps = maps - maps.mean((2, 3), keepdim=True)
             maps = maps * torch.rsqrt(maps.square().mean((2, 3), keepdim=True) + 1e-5)
@@ -62,7 +65,7 @@ class StyleNorm(nn.Module):
 
 
 class Layer(nn.Module):
-    """A convolution with reflected edges, the normalisation, and a ReLU unless it is left out."""
+    """A convolution with reflected borders, the normalisation, and a ReLU unless `relu` is off."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, styles: int, norm: str, relu: bool = True):
         super().__init__()
@@ -70,20 +73,22 @@ class Layer(nn.Module):
         self.norm, self.relu = StyleNorm(outputs, styles, norm), relu
 
     def forward(self, maps: Tensor, weights: Tensor) -> Tensor:
+        """From maps `(N, inputs, h, w)` and style weights `(N, S)` to maps with `outputs` channels."""
         maps = self.norm(self.conv(maps), weights)
         return F.relu(maps) if self.relu else maps
 
 
 class StyleNet(nn.Module):
-    """Photos in, pictures out, of the same size.
+    """A network that takes photos and returns painted pictures of the same size.
 
     Args:
         styles: The names of the S styles.
-        width: Channels at full resolution; twice as many at half of it, four times at a quarter.
-        blocks: Residual blocks, at a quarter of the resolution.
+        width: Number of channels at full resolution; there are twice as many at half of it, four times at a quarter.
+        blocks: Number of residual blocks, which work at a quarter of the resolution.
         norm: 'instance' or 'batch', see `StyleNorm`.
 
-    Shape: images `(N, 3, H, W)` in [0, 1], of any size, and weights `(N, S)` to images `(N, 3, H, W)` in [0, 1].
+    Shape: from images `(N, 3, H, W)` in [0, 1], of any size, and style weights `(N, S)` (None is the first style) to
+    images `(N, 3, H, W)` in [0, 1].
 
     Paper: Johnson et al. 2016, with fewer channels.
     """
@@ -105,6 +110,7 @@ class StyleNet(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, photos: Tensor, weights: Tensor | None = None) -> Tensor:
+        """The painted photos; for the shapes see the class."""
         weights = self.only(0) if weights is None else weights.to(photos.device)
         weights = weights.expand(len(photos), -1)
         maps, sizes = _padded(2 * photos - 1).contiguous(memory_format=torch.channels_last), []
@@ -118,15 +124,15 @@ class StyleNet(nn.Module):
         return torch.sigmoid(self.last(maps))[..., : photos.shape[2], : photos.shape[3]]
 
     def only(self, style: int | str) -> Tensor:
-        """The weights `(1, S)` of one style, by its number or its name."""
+        """The weights `(1, S)` of a single style, by its index or its name."""
         return self.blend({self.styles[style] if isinstance(style, int) else style: 1.0})
 
     def blend(self, shares: Mapping[str, float]) -> Tensor:
-        """The weights `(1, S)` of a blend: shares of styles by name, brought to a sum of 1.
+        """The weights `(1, S)` of a blend, from the share of each style by name, scaled to sum to 1.
 
         Raises:
-            LookupError: A style that the network has not learnt.
-            ValueError: A share below zero or not finite, or none above zero.
+            LookupError: The network has not learnt one of the styles.
+            ValueError: A share is negative or not finite, or none is above zero.
         """
         weights = torch.zeros(1, len(self.styles), device=self.last.weight.device)
         for name, share in shares.items():
@@ -136,7 +142,7 @@ class StyleNet(nn.Module):
                     f"style {name!r} is unknown{assets.did_you_mean(name, self.styles)}; this net has {known}"
                 )
             if not 0 <= share < float("inf"):
-                raise ValueError(f"the share of style {name!r} is {share}, expected a number from 0 on")
+                raise ValueError(f"the share of style {name!r} is {share}, expected a number of at least 0")
             weights[0, self.styles.index(name)] = share
         if weights.sum() == 0:
             raise ValueError(f"the shares {dict(shares)} sum to zero: give at least one style a share above 0")
@@ -144,7 +150,7 @@ class StyleNet(nn.Module):
 
 
 def _padded(photos: Tensor) -> Tensor:
-    """Reflection needs an edge to reflect: images shorter than `SMALLEST` pixels get more by repeating theirs."""
+    """The photos, padded to at least `SMALLEST` pixels a side by repeating the edge, to have enough to reflect."""
     missing = [max(0, SMALLEST - side) for side in photos.shape[2:]]
     return F.pad(photos, (0, missing[1], 0, missing[0]), mode="replicate") if any(missing) else photos
 
@@ -153,16 +159,16 @@ def _padded(photos: Tensor) -> Tensor:
 
 
 def load(name: str = "many_styles", device: torch.device | str | None = None) -> StyleNet:
-    """A trained net, ready to use: `net.styles` are the names of its styles, `net.facts` how it was trained.
+    """A trained net, ready to use: `net.styles` names its styles, and `net.facts` tells how it was trained.
 
     Args:
-        name: One of `BUNDLED`, or the path of a file that `scripts/train_fast_style.py` wrote.
-        device: None takes the best there is.
+        name: One of `BUNDLED`, or the path of a file written by `scripts/train_fast_style.py`.
+        device: None takes the best device available.
 
     Raises:
-        LookupError: Unknown name.
-        AssetError: The file is missing or damaged.
-        ValueError: Weights that do not fit the network that the file describes, or a device that is not there.
+        LookupError: The name is unknown.
+        AssetError: The file is missing, damaged, or not one that the training script wrote.
+        ValueError: The weights do not fit the network that the file describes, or the device is not available.
     """
     is_file = str(name).endswith(".safetensors")
     if name not in BUNDLED and not is_file:
@@ -174,7 +180,9 @@ def load(name: str = "many_styles", device: torch.device | str | None = None) ->
     with safe_open(path, "pt") as file:
         facts = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
     if "config" not in facts:
-        raise assets.AssetError(f"{path} does not say what network it is of: scripts/train_fast_style.py writes such")
+        raise assets.AssetError(
+            f"{path} does not say which network it belongs to: expected a file written by scripts/train_fast_style.py"
+        )
     net = StyleNet(**facts.pop("config"))
     try:
         net.load_state_dict({key: value.float() for key, value in state.items()})
@@ -192,25 +200,25 @@ def load(name: str = "many_styles", device: torch.device | str | None = None) ->
 def stylize(
     net: StyleNet, photo: Tensor, style: str | Mapping[str, float] | None = None, max_pixels: int = MAX_PIXELS
 ) -> Tensor:
-    """A photo in the manner of a style, in one pass.
+    """A photo painted in a style, in one forward pass.
 
     Args:
         net: See `load`.
-        photo: `(N, 3, H, W)` in [0, 1]. With more than `max_pixels` pixels it is reduced to so many first, and so is
-            the picture; sides below `SMALLEST` pixels are padded for the network, and cut again.
-        style: A name among `net.styles`, or shares of several such as `{"wave": 0.7, "mosaic": 0.3}`; None is the
-            first.
+        photo: `(N, 3, H, W)` in [0, 1]. Sides below `SMALLEST` pixels are padded for the network, and the picture is
+            cropped again.
+        style: One of `net.styles`, or shares of several, such as `{"wave": 0.7, "mosaic": 0.3}`; None is the first.
+        max_pixels: A photo with more pixels is reduced to this many first, and so is the picture.
 
     Returns:
         `(N, 3, H, W)` in [0, 1].
 
     Raises:
-        ImageError, TypeError: Not an image.
-        LookupError, ValueError: See `StyleNet.blend`.
+        ImageError, TypeError: `photo` is not an image.
+        LookupError, ValueError: See `StyleNet.blend`; or `max_pixels` is below 1.
     """
     images.check(photo, "photo")
     if max_pixels < 1:
-        raise ValueError(f"max_pixels is {max_pixels}, expected at least one")
+        raise ValueError(f"max_pixels is {max_pixels}, expected at least 1")
     height, width = photo.shape[2:]
     if height * width > max_pixels:
         shrink = (max_pixels / (height * width)) ** 0.5

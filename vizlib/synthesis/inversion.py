@@ -1,8 +1,8 @@
-"""What does a layer know of an image? Look, from noise, for an image that gives the same features there.
+"""What does a layer know about an image? Search, from noise, for an image that gives the same features there.
 
     I* = arg min over I of  |f(I) - f(photo)|^2 / |f(photo)|^2  +  w * TV(I)  +  l2 * |I - mean|^2
 
-What comes back of the photo is what the features hold; what does not come back, the layers below have thrown away.
+The parts of the photo that come back are what the features hold; the rest, the layers up to here have discarded.
 
 Paper: Mahendran and Vedaldi 2015, "Understanding deep image representations by inverting them".
 """
@@ -32,13 +32,13 @@ from vizlib.optimize import (
 
 @dataclass(kw_only=True)
 class InversionKnobs(OptimizerKnobs):
-    """Which features to match, and what an image should look like apart from that; read at every step.
+    """Which features to match, and what else the image should look like; read at every step.
 
     Attributes:
-        layer: Whose features.
-        total_variation: How much roughness costs, 0 is off (eq. 4 of the paper with beta = 2).
-        l2: How much the mean squared distance from the network's mean colour costs, 0 is off (eq. 3 with alpha = 2).
-        mirror: Match the features turned round, left for right.
+        layer: The layer whose features are matched.
+        total_variation: How much roughness costs; 0 is off (eq. 4 of the paper with beta = 2).
+        l2: How much the mean squared distance from the network's mean colour costs; 0 is off (eq. 3 with alpha = 2).
+        mirror: Match the photo's features flipped left to right.
     """
 
     layer: str
@@ -51,17 +51,19 @@ class InversionKnobs(OptimizerKnobs):
 
 
 def invert(net: Network, photo: Tensor, picture: Parametrization, knobs: InversionKnobs) -> Iterator[Step]:
-    """Images whose features come ever closer to the photo's, one `Step` after the other.
+    """Images whose features come closer and closer to the photo's, one `Step` at a time.
 
     Args:
         net: The network to look into.
         photo: `(1, 3, H, W)` in [0, 1].
-        picture: Where to begin, of the photo's size; see `noise`. A batch inverts the same features several times.
-        knobs: Read at every step; another layer is what the next step looks at.
+        picture: The parametrised image to start from, of the photo's size; see `noise`. A batch inverts the same
+            features several times.
+        knobs: Read at every step; a new layer takes effect at the next step.
 
     Raises:
-        LookupError: An unknown layer, at the first step that uses it.
-        ValueError: A photo too small for the network, a picture of another size, a negative weight.
+        ImageError, TypeError: The photo is not one image.
+        LookupError: The layer does not exist; raised at the first step that uses it.
+        ValueError: The photo is too small for the network, the picture has another size, or a weight is negative.
         Diverged: See `optimize.minimize`.
     """
     if picture.image().shape[2:] != photo.shape[2:]:
@@ -71,7 +73,7 @@ def invert(net: Network, photo: Tensor, picture: Parametrization, knobs: Inversi
 
 
 def mismatch(net: Network, photo: Tensor, knobs: InversionKnobs) -> Callable[[Tensor, int], dict[str, Tensor]]:
-    """What `invert` makes small: from an image `(N, 3, H, W)` and the step to the parts of the loss, means over N."""
+    """The loss of `invert`: a function from images `(N, 3, H, W)` and the step to its parts, as means over N."""
     images.check_one(photo.float(), "photo")
     known: dict[str, Tensor] = {}
 
@@ -97,12 +99,16 @@ def mismatch(net: Network, photo: Tensor, knobs: InversionKnobs) -> Callable[[Te
 def noise(
     net: Network, photo: Tensor, n: int = 1, contrast: float = 0.05, fourier: bool = True, seed: int = 0
 ) -> Parametrization:
-    """Something to begin with: n noise images of the photo's size.
+    """A starting point for `invert`: n noise images of the photo's size.
 
     Args:
-        contrast: Standard deviation of the noise; of pixels in units of [0, 1].
+        net: The network whose mean colour the noise has, if `fourier` is off.
+        photo: `(1, 3, H, W)` in [0, 1]; only its size matters.
+        n: How many images.
+        contrast: Standard deviation of the noise; for pixels in units of [0, 1], for a spectrum before the sigmoid.
         fourier: Parametrise by frequencies and decorrelated colours (Olah et al. 2017), which finds smooth areas and
-            colours far sooner. With pixels, the noise is about the network's mean colour.
+            colours far sooner than pixels do.
+        seed: Seeds the noise.
     """
     images.check(photo.float(), "photo")
     generator = torch.Generator().manual_seed(seed)
@@ -116,23 +122,23 @@ def noise(
 
 
 def psnr(image: Tensor, photo: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in decibels, `(N,)`: -10 log10 of the mean squared error; identical gives infinity."""
+    """Peak signal-to-noise ratio in decibels, `(N,)`: -10 log10 of the mean squared error, infinite if identical."""
     return -10 * (image - photo).square().flatten(1).mean(1).log10()
 
 
 def feature_distance(net: Network, image: Tensor, photo: Tensor, layer: str) -> Tensor:
-    """|f(I) - f(photo)|^2 / |f(photo)|^2 of each image, `(N,)`: 0 when the layer cannot tell them apart."""
+    """|f(I) - f(photo)|^2 / |f(photo)|^2 for each image, `(N,)`: 0 if the layer cannot tell it from the photo."""
     wanted, found = read(net, photo, [layer])[layer], read(net, image, [layer])[layer]
     return torch.stack([losses.content_loss(one[None], wanted) for one in found])
 
 
 class Parts(NamedTuple):
-    """An image taken apart; or, from `kept`, how well each part came back.
+    """The parts of an image, from `split`; or, from `kept`, how well each part came back.
 
     Attributes:
-        layout: The luminance, blurred: what is light and dark where.
-        detail: The luminance without its blur: edges and texture.
-        color: The blurred image without its luminance.
+        layout: The blurred luminance: where it is light and where dark.
+        detail: The luminance minus its blur: edges and texture.
+        color: The blurred image minus its luminance.
     """
 
     layout: Tensor
@@ -141,7 +147,7 @@ class Parts(NamedTuple):
 
 
 def split(image: Tensor) -> Parts:
-    """Layout `(N, 1, H, W)`, detail `(N, 1, H, W)` and colour `(N, 3, H, W)`; the Gaussian's width is side / 32."""
+    """Layout `(N, 1, H, W)`, detail `(N, 1, H, W)` and colour `(N, 3, H, W)`; the Gaussian is side / 32 pixels wide."""
     sigma = max(1.0, min(image.shape[2:]) / 32)
     smooth = regularizers.blur(image, sigma)
     light, layout = images.luminance(image), images.luminance(smooth)
@@ -149,18 +155,22 @@ def split(image: Tensor) -> Parts:
 
 
 def kept(image: Tensor, photo: Tensor) -> Parts:
-    """How the parts of each image correlate with the photo's, `(N,)` each: 1 all there, 0 nothing."""
+    """The correlation of each image's parts with the photo's, `(N,)` each: 1 if all of it came back, 0 if nothing."""
     return Parts(*(correlation(a, b) for a, b in zip(split(image), split(photo), strict=True)))
 
 
 def correlation(a: Tensor, b: Tensor) -> Tensor:
-    """Pearson's correlation of each of N images with the same one of the other batch, or with its only one."""
+    """Pearson's correlation of each of N images with its counterpart in the other batch, or with the only one there."""
     a, b = (x.flatten(1) - x.flatten(1).mean(1, keepdim=True) for x in (a, b))
     return torch.nn.functional.cosine_similarity(a, b, dim=1, eps=1e-12)
 
 
 def agreement(images: Tensor) -> Tensor:
-    """What several inversions share: the mean correlation of all pairs of them. 1 means that they are all the same."""
+    """How much several inversions agree: the mean correlation over all pairs; 1 means that they are identical.
+
+    Raises:
+        ValueError: There are fewer than two images.
+    """
     if len(images) < 2:
         raise ValueError(f"images: expected at least two to compare, got {len(images)}")
     pairs = torch.combinations(torch.arange(len(images)))

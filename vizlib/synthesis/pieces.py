@@ -1,4 +1,4 @@
-"""What a texture is made of: the windows of a sample, how much a result copied, and how the patches of two compare."""
+"""What the texture methods share: the windows of a sample, how much a result copied, how far two textures differ."""
 
 import torch
 import torch.nn.functional as F
@@ -8,10 +8,10 @@ from vizlib import images
 
 
 def check_sample(sample: Tensor, window: int) -> None:
-    """Raise unless `sample` is one image that a window fits into.
+    """Raise unless `sample` is a single image that a window of this side fits into.
 
     Raises:
-        ImageError: Not an image, not one, or smaller than the window.
+        ImageError, TypeError: It is not an image, it is several, or it is smaller than the window.
     """
     images.check_one(sample, "sample")
     height, width = sample.shape[2:]
@@ -23,18 +23,21 @@ def check_sample(sample: Tensor, window: int) -> None:
 
 
 def windows(sample: Tensor, height: int, width: int) -> Tensor:
-    """Every window of a sample `(1, C, H, W)`, row by row, as `(H - height + 1, W - width + 1, C, height, width)`."""
+    """All windows of a sample `(1, C, H, W)`, as a grid `(H - height + 1, W - width + 1, C, height, width)`."""
     return sample[0].unfold(1, height, 1).unfold(2, width, 1).permute(1, 2, 0, 3, 4)
 
 
 def copied_share(origin: Tensor) -> float:
-    """How much of a result was copied in one piece: the share of neighbours that are neighbours in the sample, too.
+    """The fraction of neighbouring pixels in a result that are neighbours in the sample as well: how much was copied.
 
     Args:
-        origin: `(H, W, 2)` of at least two pixels, the row and the column in the sample that each pixel was taken from.
+        origin: `(H, W, 2)` of at least two pixels: the row and column in the sample that each pixel was taken from.
 
     Returns:
-        0 where no pixel was copied together with one beside, above or below it; 1 for a plain copy.
+        0 if no pixel was copied together with a neighbour; 1 for a plain copy.
+
+    Raises:
+        ValueError: There are fewer than two pixels.
     """
     down = origin[1:] - origin[:-1] == torch.tensor([1, 0])
     across = origin[:, 1:] - origin[:, :-1] == torch.tensor([0, 1])
@@ -45,22 +48,28 @@ def copied_share(origin: Tensor) -> float:
 
 
 def patch_distance(image: Tensor, sample: Tensor, side: int = 8, directions: int = 256, seed: int = 0) -> float:
-    """How far apart two images are as heaps of patches, wherever the patches lie: the sliced Wasserstein distance.
+    """How much the patches of two images differ, wherever they lie: the sliced Wasserstein distance.
 
-    All patches are projected on a random direction, both heaps are sorted, and the sorted numbers compared; that, over
-    many directions, is the root of the mean squared difference in units of [0, 1] times the patch's side.
+    All patches of each image are projected onto a random direction, and the two sets of numbers are sorted and
+    compared. The result is the root mean square difference over many directions, in units of [0, 1] times `side`.
 
     Args:
-        image, sample: `(1, 3, H, W)` of any sizes from `side` on.
-        side: Of a patch, in pixels.
-        directions: How many.
-        seed: Of the directions.
+        image, sample: `(1, 3, H, W)`, of any sizes not below `side`.
+        side: Height and width of a patch, in pixels.
+        directions: How many random directions to use.
+        seed: Seeds the directions.
+
+    Raises:
+        ValueError: An image is smaller than a patch.
 
     Paper: Rabin et al. 2012.
     """
     for name, picture in (("image", image), ("sample", sample)):
         if min(picture.shape[2:]) < side:
-            raise ValueError(f"{name} is {picture.shape[2]}x{picture.shape[3]}, too small for patches of {side}x{side}")
+            raise ValueError(
+                f"{name} is {picture.shape[2]}x{picture.shape[3]}, too small for patches of {side}x{side}: "
+                "take a larger image or a smaller side"
+            )
     random = torch.randn(directions, 3, side, side, generator=torch.Generator().manual_seed(seed))
     random = random / random.flatten(1).norm(dim=1)[:, None, None, None]
     ends = (torch.arange(512) + 0.5) / 512
@@ -69,5 +78,5 @@ def patch_distance(image: Tensor, sample: Tensor, side: int = 8, directions: int
 
 
 def _thin(values: Tensor, most: int = 16_384) -> Tensor:
-    """At most about `most` of the columns, evenly taken, so that sorting them stays quick."""
+    """Every k-th column, so that about `most` remain and sorting them stays quick."""
     return values[:, :: max(1, values.shape[1] // most)]

@@ -1,8 +1,9 @@
-"""A texture sewn from blocks of the sample, each cut along the line where it fits best to those already there.
+"""Image quilting: a texture sewn from blocks of the sample, each cut where it fits its neighbours best.
 
     E(i, j) = e(i, j) + min(E(i - 1, j - 1), E(i - 1, j), E(i - 1, j + 1))
 
-e is how much the old and the new block differ in their overlap; the seam is the path with the smallest sum.
+e is the squared difference between the old and the new block in their overlap; the seam is the path with the smallest
+sum.
 
 Paper: Efros and Freeman 2001.
 """
@@ -20,13 +21,13 @@ from vizlib.synthesis.pieces import check_sample
 
 @dataclass
 class QuiltKnobs:
-    """What may be changed while a quilt is sewn, except `block` and `overlap`, which are read at the
-    beginning.
+    """What may be changed while a quilt is sewn, except `block` and `overlap`, which are read at the beginning.
 
     Attributes:
-        block: The side of a block in pixels: as large as what the texture repeats.
-        overlap: How much of a block, 0 to 0.5, overlaps the one before it.
-        tolerance: Blocks whose overlap differs up to so much more than the best, 0.1 is 10%, are drawn from at random.
+        block: Side of a block in pixels; about as large as the elements of the texture.
+        overlap: Fraction of a block, 0 to 0.5, that overlaps the one before it.
+        tolerance: Any block whose overlap differs by at most this fraction more than the best one (0.1 is 10%) may be
+            drawn at random.
         cut: Cut along the best seam; otherwise the new block simply covers the old one.
     """
 
@@ -37,12 +38,15 @@ class QuiltKnobs:
 
 
 def seam(error: Tensor) -> Tensor:
-    """The path from the top row to the bottom one with the smallest sum of errors, `(h,)`: its column in each row.
+    """The path from the top row to the bottom row with the smallest sum of errors, as the column in each row, `(h,)`.
 
-    From a row to the next it goes straight down or one column to either side. Found by dynamic programming.
+    From one row to the next it goes straight down or one column to either side. It is found by dynamic programming.
 
     Args:
-        error: `(h, w)`.
+        error: `(h, w)`, at least one pixel.
+
+    Raises:
+        ValueError: `error` has another number of dimensions, or no pixels.
     """
     if error.ndim != 2 or error.numel() == 0:
         raise ValueError(f"error: expected (h, w) with at least one pixel, got shape {tuple(error.shape)}")
@@ -59,21 +63,22 @@ def seam(error: Tensor) -> Tensor:
 
 
 def quilt(sample: Tensor, knobs: QuiltKnobs, size: tuple[int, int] = (128, 128), seed: int = 0) -> Iterator[Step]:
-    """A texture of any size, block by block from the upper left.
+    """A texture of any size, sewn block by block from the upper left.
 
     Args:
         sample: `(1, 3, h, w)` in [0, 1], at least as large as a block.
         knobs: How large the blocks are and how they are chosen and cut.
         size: (height, width) of the result, in pixels.
-        seed: Of the random choices.
+        seed: Seeds the random choices.
 
     Yields:
-        The quilt after every block. The loss 'overlap' is the root mean square by which the new block differs from the
-        old ones in the overlap.
+        The quilt after every block. The loss 'overlap' is the root mean square difference between the new block and
+        the old ones where they overlap.
 
     Raises:
-        ImageError: A sample smaller than a block.
-        ValueError: A block below 4 pixels, an overlap outside [0, 0.5], an empty size.
+        ImageError, TypeError: The sample is not one image, or is smaller than a block.
+        ValueError: The block is smaller than 4 pixels, the overlap is outside [0, 0.5], the size is empty, or the
+            tolerance is negative.
     """
     block = knobs.block
     check_sample(sample, block)
@@ -84,7 +89,7 @@ def quilt(sample: Tensor, knobs: QuiltKnobs, size: tuple[int, int] = (128, 128),
         )
     generator, lap = torch.Generator().manual_seed(seed), round(block * knobs.overlap)
     starts = [range(0, max(1, side - lap), block - lap) for side in size]
-    full = [axis[-1] + block for axis in starts]  # whole blocks; cut to size in the end
+    full = [axis[-1] + block for axis in starts]  # whole blocks; the result is cropped to `size`
     image, origin = sample.new_ones(3, *full), torch.full((*full, 2), -1)
     squares = torch.stack(torch.meshgrid(torch.arange(block), torch.arange(block), indexing="ij"), -1)
     places = [(top, left) for top in starts[0] for left in starts[1]]
@@ -104,21 +109,21 @@ def quilt(sample: Tensor, knobs: QuiltKnobs, size: tuple[int, int] = (128, 128),
 def _choose(
     sample: Tensor, window: Tensor, known: Tensor, tolerance: float, generator: torch.Generator
 ) -> tuple[int, int, float]:
-    """A block that continues what is known of the window: its row and column in the sample, and how it differs.
+    """A block that continues the known part of the window: its row and column in the sample, and its difference.
 
-    |a - b|^2 = |b|^2 - 2 a b + |a|^2, summed over what is known, at every place of the sample: two convolutions.
+    |a - b|^2 = |b|^2 - 2 a b + |a|^2, summed over the known pixels at every position in the sample: two convolutions.
     """
     mask = known.to(sample).expand(1, *window.shape)
     cross = F.conv2d(sample, mask * window)
     distances = (F.conv2d(sample.square(), mask) - 2 * cross)[0, 0] + (mask * window.square()).sum()
-    distances = distances.clamp(min=0) / mask.sum().clamp(min=1)  # nothing is known of the first block: all are 0
+    distances = distances.clamp(min=0) / mask.sum().clamp(min=1)  # for the first block nothing is known: all are 0
     near = (distances <= (1 + tolerance) * distances.min() + 1e-6).nonzero()
     row, column = near[torch.randint(len(near), (), generator=generator)].tolist()
     return row, column, distances[row, column].sqrt().item()
 
 
 def _kept(old: Tensor, new: Tensor, top: int, left: int, cut: bool) -> Tensor:
-    """Which pixels of a block `(block, block)` stay the old ones: those above and left of the seams."""
+    """Which pixels of a block `(block, block)` keep their old values: those above and to the left of the seams."""
     keep = torch.zeros(old.shape[1:], dtype=torch.bool)
     if not cut:
         return keep

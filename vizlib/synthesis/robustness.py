@@ -1,4 +1,4 @@
-"""How often changed images fool a network, or another one, and what it answers along a line through the pixels."""
+"""How often changed images fool one network or another, and how the logits vary along a line through an image."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
@@ -12,7 +12,7 @@ from vizlib.optimize import last
 
 
 class Rates(NamedTuple):
-    """Shares of fooled images, `(judges, epsilons)` in [0, 1], over the first `done` images of `total`."""
+    """The fraction of images that are fooled, `(judges, epsilons)` in [0, 1], over the first `done` of `total`."""
 
     shares: Tensor
     done: int
@@ -20,7 +20,7 @@ class Rates(NamedTuple):
 
 
 class Attack(Protocol):
-    """From a network and images to changed images, such as `adversarial.fgsm`."""
+    """A function from a network and images to changed images, such as `adversarial.fgsm`."""
 
     def __call__(self, net: Network, image: Tensor, *, epsilon: float) -> Tensor: ...
 
@@ -33,17 +33,21 @@ def measuring(
     judges: Sequence[Network] = (),
     batch: int = 16,
 ) -> Iterator[Rates]:
-    """How often images made against `net` change a network's answer, batch by batch.
+    """How often images made against `net` change the judges' answers, batch by batch.
 
     Args:
+        net: The network that the images are made against.
+        gallery: The clean images.
+        epsilons: The sizes of the change to try.
         make: How the images are changed, such as `adversarial.fgsm`.
-        judges: Whose answers are compared; none gives `net` itself. Each is held to its own answer on the clean image.
+        judges: The networks whose answers are compared, each with its own answer to the clean image; by default `net`.
+        batch: How many images are changed at once.
 
     Raises:
-        ValueError: An empty gallery.
+        ValueError: The gallery is empty.
     """
     if not len(gallery):
-        raise ValueError(f"gallery {gallery.name!r} is empty: there is nothing to fool {net.name} with")
+        raise ValueError(f"gallery {gallery.name!r} is empty, expected at least one image to fool {net.name} with")
     judges = judges or (net,)
     counts, total = torch.zeros(len(judges), len(epsilons)), len(gallery)
     for begin in range(0, total, batch):
@@ -58,12 +62,12 @@ def measuring(
 
 
 def fooling_rates(*args: object, **options: object) -> Rates:
-    """The last of `measuring`, over the whole gallery."""
+    """The rates over the whole gallery: the last result of `measuring`, with the same arguments."""
     return last(measuring(*args, **options))
 
 
 def fooled(net: Network, clean: Tensor, changed: Tensor) -> Tensor:
-    """Whether the network's answer to each changed image is another one than to the clean one, `(N,)`."""
+    """Whether the network answers differently to each changed image than to the clean one, `(N,)`."""
     return _answers(net, clean) != _answers(net, changed)
 
 
@@ -74,10 +78,12 @@ def _answers(net: Network, pictures: Tensor) -> Tensor:
 
 @torch.no_grad()
 def along(net: Network, image: Tensor, direction: Tensor, distances: Sequence[float]) -> Tensor:
-    """The logits `(T, K)` at T points of the line `image + t * direction`, which may leave [0, 1] a little.
+    """The logits `(T, K)` at T points on the line `image + t * direction`; pixels may stray a little from [0, 1].
 
     Args:
+        net: The network to ask.
         image, direction: `(1, 3, H, W)`.
+        distances: The T values of t.
     """
     points = torch.tensor(distances, device=image.device)[:, None, None, None]
     return net(image + points * direction)

@@ -1,10 +1,10 @@
-"""Can content and style be taken apart? The layout of one image, painted in the manner of another.
+"""Can content and style be taken apart? The layout of one image, painted in the style of another.
 
     I* = arg min over I of  a * content(I) + b * style(I) + c * TV(I)
 
-Content is what one deep layer's features say, style what the Gram matrices of several layers say. Both are measured
-from 0 to about 1: the photo itself has content 0 and style 1, the style image content 1 and style about 0. So a weight
-means the same on every network, layer and pair of images.
+Content is compared in the features of one deep layer, style in the Gram matrices of several. Both losses run from 0 to
+about 1: the photo itself has content loss 0 and style loss 1, the style image content loss 1 and style loss about 0. A
+weight therefore means the same for every network, layer and pair of images.
 
 Paper: Gatys et al. 2016, "Image style transfer using convolutional neural networks".
 """
@@ -25,25 +25,26 @@ from vizlib.models.stages import content_and_style_layers
 from vizlib.optimize import OptimizerKnobs, Pixels, Step, expect, losses, minimize, objectives, regularizers, stage
 
 COLORS = ("style", "luminance", "histogram")
-# Rows and columns that the picture is rolled by from step to step: strides see another grid each time and leave none
+# Rows and columns to roll the picture by, from step to step: each step sees a different grid, so strides leave no trace
 SHIFTS = ((0, 0), (3, 5), (6, 1), (1, 2), (4, 7), (7, 4), (2, 3), (5, 6))
 
 
 @dataclass
 class StyleKnobs(OptimizerKnobs):
-    """What may be turned while a transfer runs; read at every step.
+    """What may be changed while a transfer runs; read at every step.
 
     Attributes:
-        content_weight, style_weight, total_variation: What each of the three losses counts.
-        content_layers, style_layers: Names of layers; None takes the network's own, see `stages`.
-        size: The longer side of the picture in pixels.
-        scales: The picture grows to `size` in so many stages, each sqrt(2) times the one before; 1 begins at `size`.
-        style_size: The style image's longer side in relation to the picture's: below 1 for finer strokes.
-        mix: 0 paints like the first style image, 1 like the second.
-        colors: 'style' takes them from the style image, 'luminance' leaves the photo's, 'histogram' repaints the style
-            image in the photo's colours first (both Gatys et al. 2017).
-        begin: Where to begin, 'content' or 'noise'.
-        bf16: Run the network in bfloat16, where the processor has units for it.
+        content_weight, style_weight, total_variation: How much each of the three losses counts.
+        content_layers, style_layers: Names of layers; None takes the network's own, see `models.stages`.
+        size: Longer side of the picture in pixels.
+        scales: Number of stages in which the picture grows to `size`, each sqrt(2) times the size of the one before;
+            1 starts at `size`.
+        style_size: Longer side of the style image, as a multiple of the picture's; below 1 gives finer strokes.
+        mix: 0 paints in the style of the first style image, 1 in that of the second.
+        colors: 'style' takes the style image's colours, 'luminance' keeps the photo's, and 'histogram' first gives the
+            style image the photo's colours (both Gatys et al. 2017).
+        begin: What to start from, 'content' or 'noise'.
+        bf16: Run the network in bfloat16 where the processor supports it.
     """
 
     steps: int = 120
@@ -63,7 +64,7 @@ class StyleKnobs(OptimizerKnobs):
 
 
 class Target(NamedTuple):
-    """What a picture of one size is compared with: features and Gram matrices, each with its unit."""
+    """What a picture of one size is compared with: features and Gram matrices, each with its unit of distance."""
 
     features: dict[str, Tensor]
     content_unit: dict[str, Tensor]
@@ -74,17 +75,19 @@ class Target(NamedTuple):
 def transfer(
     net: Network, content: Tensor, styles: Sequence[Tensor], knobs: StyleKnobs, seed: int = 0
 ) -> Iterator[Step]:
-    """The content image, painted in the manner of the style images, one `Step` after the other, small sizes first.
+    """The content image, painted in the style of the style images, one `Step` at a time, the smallest size first.
 
     Args:
-        net: Its features measure content and style.
+        net: The network whose features measure content and style.
         content: `(1, 3, H, W)` in [0, 1].
-        styles: One image `(1, 3, h, w)` or two, which `knobs.mix` blends.
+        styles: One image `(1, 3, h, w)`, or two that `knobs.mix` blends.
         knobs: Read at every step.
-        seed: Of the noise to start from.
+        seed: Seeds the noise that `begin` may ask for.
 
     Raises:
-        LookupError, ValueError: Unknown layers, images too small or too narrow, weights of which none counts.
+        ImageError, TypeError: The content or a style is not one image.
+        LookupError, ValueError: A layer does not exist, an image is too small or too narrow, there are more than two
+            styles, or a knob is out of range.
         Diverged: See `optimize.minimize`.
     """
     targets = Targets(net, content, styles)
@@ -92,7 +95,7 @@ def transfer(
     picture = Pixels(_begin(content, knobs.begin, (height, width), seed))
 
     def loss(image: Tensor, iteration: int) -> dict[str, Tensor]:
-        # L-BFGS compares gradients from step to step, so for it the picture must hold still
+        # L-BFGS compares gradients from step to step, so the picture must not be rolled for it
         return targets.losses(image, knobs, SHIFTS[0 if knobs.optimizer == "lbfgs" else iteration % len(SHIFTS)])
 
     for step in minimize(loss, picture, knobs):
@@ -111,15 +114,15 @@ def _begin(content: Tensor, begin: str, size: tuple[int, int], seed: int) -> Ten
 
 
 def _stage(net: Network, content: Tensor, knobs: StyleKnobs, done: int) -> tuple[int, int]:
-    """Height and width of the picture after `done` steps: `size`, divided by sqrt(2) for each stage still to come."""
+    """Height and width of the picture after `done` steps: `size`, divided by sqrt(2) for each stage that remains."""
     if knobs.scales < 1:
-        raise ValueError(f"scales is {knobs.scales}, expected a whole number from 1 on")
+        raise ValueError(f"scales is {knobs.scales}, expected a whole number, at least 1")
     now = stage(done, knobs.steps, knobs.scales)
-    smallest = math.ceil(net.min_size * max(content.shape[2:]) / min(content.shape[2:]))  # what the network can look at
+    smallest = math.ceil(net.min_size * max(content.shape[2:]) / min(content.shape[2:]))  # what the network accepts
     if knobs.size < smallest:
         height, width = content.shape[2:]
         raise ValueError(
-            f"a picture of {height}x{width} at size {knobs.size} is too small for {net.name}, which takes "
+            f"a picture of {height}x{width} at size {knobs.size} is too small for {net.name}, which expects at least "
             f"{net.min_size} pixels a side: choose a size from {smallest} on, or crop the picture"
         )
     side = max(knobs.size / 2 ** ((knobs.scales - 1 - now) / 2), smallest)
@@ -127,7 +130,7 @@ def _stage(net: Network, content: Tensor, knobs: StyleKnobs, done: int) -> tuple
 
 
 def _fit(image: Tensor, side: float) -> tuple[int, int]:
-    """Height and width with the longer side so long, the other in proportion."""
+    """Height and width of the image when its longer side becomes `side`."""
     factor = side / max(image.shape[2:])
     return tuple(max(1, round(edge * factor)) for edge in image.shape[2:])
 
@@ -136,7 +139,7 @@ def _fit(image: Tensor, side: float) -> tuple[int, int]:
 
 
 class Targets:
-    """The features and Gram matrices to aim at, computed once for each size, style and choice of layers."""
+    """The features and Gram matrices to match, computed once for each size, style and choice of layers."""
 
     def __init__(self, net: Network, content: Tensor, styles: Sequence[Tensor]):
         self.net, self.content, self.styles = net, content, list(styles)
@@ -145,18 +148,21 @@ class Targets:
             images.check_one(style, f"style {i}")
             if max(style.shape[2:]) > 8 * min(style.shape[2:]):
                 height, width = style.shape[2:]
-                raise ValueError(f"style {i} has {height}x{width} pixels, too narrow to have strokes: crop it")
+                raise ValueError(
+                    f"style {i} has {height}x{width} pixels, too narrow to have strokes: crop it until the longer side "
+                    "is at most 8 times the shorter one"
+                )
         if len(self.styles) not in (1, 2):
             raise ValueError(f"expected one style image or two, got {len(self.styles)}")
         self._key: tuple | None = None
 
     def losses(self, image: Tensor, knobs: StyleKnobs, shift: tuple[int, int] = (0, 0)) -> dict[str, Tensor]:
-        """The weighted parts of the loss of an image `(1, 3, H, W)`: content, style and TV."""
+        """The weighted parts of the loss of an image `(1, 3, H, W)`: content, style and, unless its weight is 0, TV."""
         weights = knobs.content_weight, knobs.style_weight
         if not (min(weights) >= 0 and 0 < sum(weights) < float("inf")):
             raise ValueError(
                 f"content weight {knobs.content_weight:g} and style weight {knobs.style_weight:g}: expected none below "
-                "0 and one above, or there is nothing to aim at"
+                "0 and at least one above, or there is nothing to match"
             )
         expect(knobs, 0, float("inf"), "total_variation")
         target = self.at(tuple(image.shape[2:]), knobs, shift)
@@ -169,13 +175,13 @@ class Targets:
         return parts
 
     def measure(self, image: Tensor, knobs: StyleKnobs) -> tuple[float, float]:
-        """Content and style loss of an image `(1, 3, H, W)`, without their weights: (0, 1) for the photo itself."""
+        """Content and style loss of an image `(1, 3, H, W)`, unweighted: (0, 1) for the photo itself."""
         target = self.at(tuple(image.shape[2:]), knobs)
         content, style = compare(read(self.net, image, [*{*target.features, *target.grams}]), target)
         return content.item(), style.item()
 
     def at(self, size: tuple[int, int], knobs: StyleKnobs, shift: tuple[int, int] = (0, 0)) -> Target:
-        """What a picture of this size, rolled by `shift`, is compared with under these knobs."""
+        """What a picture of this size, rolled by `shift`, is compared with, given the knobs."""
         content_layers, style_layers = _layers(self.net, knobs)
         key = (size, knobs.mix, knobs.style_size, knobs.colors, tuple(content_layers), tuple(style_layers))
         if self._key != key:
@@ -203,7 +209,7 @@ class Targets:
         if not 0 <= knobs.mix <= 1:
             raise ValueError(f"mix is {knobs.mix}, expected 0 (the first style) to 1 (the second)")
         if knobs.mix and len(self.styles) < 2:
-            raise ValueError(f"mix is {knobs.mix:g}, but there is one style image only: give two")
+            raise ValueError(f"mix is {knobs.mix:g}, but there is only one style image: give two")
         grams = {layer: torch.tensor(0.0) for layer in layers}
         for i, weight in enumerate((1 - knobs.mix, knobs.mix)):
             if weight:
@@ -212,9 +218,9 @@ class Targets:
         return grams
 
     def _style(self, i: int, size: tuple[int, int], knobs: StyleKnobs) -> Tensor:
-        """The style image at the size asked for; one too small for the network is enlarged to the smallest it takes."""
+        """The i-th style image at the size that the knobs ask for, but never smaller than the network accepts."""
         if not 0 < knobs.style_size <= 8:
-            raise ValueError(f"style_size is {knobs.style_size}, expected up to 8: a share of the picture's size")
+            raise ValueError(f"style_size is {knobs.style_size}, expected a multiple of the picture's size, up to 8")
         style = self.styles[i]
         style = images.resize(style, _fit(style, max(size) * knobs.style_size))
         if min(style.shape[2:]) < self.net.min_size:
@@ -222,12 +228,12 @@ class Targets:
         if knobs.colors == "histogram":
             style = match_colors(style, self.content)
         if knobs.colors not in COLORS:
-            raise ValueError(f"colours is {knobs.colors!r}, expected one of {', '.join(COLORS)}")
+            raise ValueError(f"colors is {knobs.colors!r}, expected one of {', '.join(COLORS)}")
         return style
 
 
 def compare(found: dict[str, Tensor], target: Target) -> tuple[Tensor, Tensor]:
-    """Content and style loss of activations, each the mean over its layers, in units of the target."""
+    """Content and style loss of some activations, each the mean over its layers, in the target's units."""
     content = [losses.content_loss(found[i], f) / target.content_unit[i] for i, f in target.features.items()]
     style = [losses.style_loss(found[i], gram) / target.style_unit[i] for i, gram in target.grams.items()]
     return torch.stack(content).mean(), torch.stack(style).mean()
@@ -242,7 +248,7 @@ def _layers(net: Network, knobs: StyleKnobs) -> tuple[Sequence[str], Sequence[st
 
 
 def recolor(image: Tensor, colors: Tensor) -> Tensor:
-    """The light and dark of `image` with the colours of another, `(1, 3, h, w)`, brought to its size.
+    """The luminance of `image` with the colours of another image, `(1, 3, h, w)`, which is resized to match.
 
     Paper: Gatys et al. 2017, "Controlling perceptual factors in neural style transfer", section 5.
     """
@@ -251,7 +257,7 @@ def recolor(image: Tensor, colors: Tensor) -> Tensor:
 
 
 def match_colors(image: Tensor, colors: Tensor) -> Tensor:
-    """`image` with the mean and covariance of another's colours (Gatys et al. 2017, appendix)."""
+    """`image`, changed to have the mean and covariance of another image's colours (Gatys et al. 2017, appendix)."""
     x, y = (picture.flatten(2)[0].double() for picture in (image, colors))
     matrix = _root(y) @ torch.linalg.inv(_root(x))
     matched = matrix @ (x - x.mean(1, keepdim=True)) + y.mean(1, keepdim=True)
@@ -259,6 +265,6 @@ def match_colors(image: Tensor, colors: Tensor) -> Tensor:
 
 
 def _root(pixels: Tensor) -> Tensor:
-    """The symmetric square root of the covariance of `(3, n)` pixels."""
+    """The symmetric square root of the covariance matrix of pixels `(3, n)`."""
     values, vectors = torch.linalg.eigh(torch.cov(pixels) + 1e-5 * torch.eye(3, dtype=pixels.dtype))
     return vectors @ values.sqrt().diag() @ vectors.T

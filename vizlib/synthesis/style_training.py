@@ -1,8 +1,8 @@
-"""How a `StyleNet` learns: the loss of style transfer, but its gradient goes to the network, not to the pixels.
+"""How a `StyleNet` learns: from the loss of style transfer, whose gradient goes to its weights, not to the pixels.
 
     min over the weights of  sum over photos  content(net(photo), photo) + style(net(photo), painting) + TV(net(photo))
 
-No picture is ever shown to it as the right answer. Paper: Johnson et al. 2016, section 3.
+The network never sees a picture that is the right answer. Paper: Johnson et al. 2016, section 3.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,13 +21,13 @@ from vizlib.synthesis.fast_style import StyleNet
 
 @dataclass
 class TrainingKnobs:
-    """What may be turned while a network learns; read at every step.
+    """What may be changed while a network learns; read at every step.
 
     Attributes:
-        steps: How many to take.
-        content_weight, style_weight, total_variation: What each of the three losses counts.
-        learning_rate: Of Adam (Kingma and Ba 2015).
-        bf16: Compute in bfloat16, where the processor has units for it.
+        steps: Total number of steps.
+        content_weight, style_weight, total_variation: How much each of the three losses counts.
+        learning_rate: For Adam (Kingma and Ba 2015), above 0 and at most 1.
+        bf16: Compute in bfloat16 where the processor supports it.
     """
 
     steps: int = 200
@@ -39,12 +39,12 @@ class TrainingKnobs:
 
 
 class Judge(NamedTuple):
-    """A network that says how far a picture is from a photo's content and from the styles. Made by `judge`.
+    """A network that measures how far pictures are from a photo's content and from the styles. Made by `judge`.
 
     Attributes:
         net: The network.
-        content_layer: Where content is compared.
-        grams: By layer, the Gram matrices of the S styles, `(S, C, C)`.
+        content_layer: The layer where content is compared.
+        grams: For each style layer, the Gram matrices of the S styles, `(S, C, C)`.
     """
 
     net: Network
@@ -52,7 +52,7 @@ class Judge(NamedTuple):
     grams: dict[str, Tensor]
 
     def losses(self, pictures: Tensor, photos: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Content and style loss of pictures `(N, 3, H, W)` made from photos with the weights `(N, S)` of styles."""
+        """Content and style loss of pictures `(N, 3, H, W)` made from photos with style weights `(N, S)`."""
         wanted = read(self.net, photos, [self.content_layer])[self.content_layer].float()
         found = read(self.net, pictures, {self.content_layer, *self.grams}, grad=True)
         found = {layer: maps.float() for layer, maps in found.items()}
@@ -63,12 +63,12 @@ class Judge(NamedTuple):
 
 
 def _each(maps: Tensor, grams: Tensor) -> Tensor:
-    """The mean of the images' style losses, each relative to its own style."""
+    """The mean style loss of the images, each compared with its own style."""
     return torch.stack([losses.style_loss(m[None], g[None]) for m, g in zip(maps, grams, strict=True)]).mean()
 
 
 def judge(net: Network, styles: Sequence[Tensor], content_layer: str, style_layers: Sequence[str]) -> Judge:
-    """Look at the style images `(1, 3, h, w)` once: their Gram matrices are all that is needed of them."""
+    """A `Judge` for the style images `(1, 3, h, w)`; it keeps only their Gram matrices."""
     seen = [read(net, style, style_layers) for style in styles]
     return Judge(net, content_layer, {i: torch.cat([losses.gram_matrix(s[i]) for s in seen]) for i in style_layers})
 
@@ -85,19 +85,19 @@ def train(
     optimizer: torch.optim.Optimizer | None = None,
     done: int = 0,
 ) -> Iterator[Step]:
-    """Change the weights of `net`, batch after batch; a `Step` has the losses and what the network paints.
+    """Train `net` in place, batch by batch; each `Step` has the losses and what the network now paints.
 
     Args:
-        net: Changed in place. It is in training mode while a step is taken, and in eval mode between them.
+        net: Changed in place. It is in training mode during a step, and in evaluation mode between steps.
         judges: Their losses are averaged.
-        draw: From the number of a step to its photos `(N, 3, H, W)` and the weights of styles `(N, S)`.
+        draw: A function from the number of a step to its photos `(N, 3, H, W)` and style weights `(N, S)`.
         knobs: Read at every step.
-        watch: The photo `(n, 3, h, w)` that a step's image is painted from, in the first style; None shows the batch.
-        optimizer, done: To go on with a training of so many steps; None and 0 begin one.
+        watch: A photo `(n, 3, h, w)` that each step shows painted in the first style; None shows the batch instead.
+        optimizer, done: The optimiser and the number of steps done, to resume a training; None and 0 start a new one.
 
     Raises:
-        Diverged: A loss that is NaN or infinite; the weights are those of the step before.
-        ValueError: A frozen net, a learning rate or a weight out of range.
+        Diverged: The loss or the picture is not finite; the weights are those of the step before.
+        ValueError: The net is frozen, or the learning rate or a loss weight is out of range.
     """
     if not any(parameter.requires_grad for parameter in net.parameters()):
         raise ValueError("the net is frozen, as load gives it: net.requires_grad_(True) lets it learn")
@@ -121,7 +121,7 @@ def train(
 def _check(knobs: TrainingKnobs) -> None:
     expect(knobs, 0, float("inf"), "content_weight", "style_weight", "total_variation")
     if not 0 < knobs.learning_rate <= 1:
-        raise ValueError(f"learning_rate is {knobs.learning_rate}, expected a number above 0, at most 1")
+        raise ValueError(f"learning_rate is {knobs.learning_rate}, expected a number above 0 and at most 1")
 
 
 def _take(
@@ -133,11 +133,11 @@ def _take(
     optimizer: torch.optim.Optimizer,
     iteration: int,
 ) -> tuple[dict[str, float], Tensor]:
-    """One step: the parts of the loss before it, and the pictures that it judged."""
+    """Take one step: the parts of the loss before it, and the pictures that the loss was computed for."""
     with torch.enable_grad(), bf16(photos.device, knobs.bf16):
         pictures = net(photos, weights).float()
         if not pictures.isfinite().all():
-            raise Diverged(f"the net paints no finite numbers any more at step {iteration}: lower the learning rate")
+            raise Diverged(f"the net no longer paints finite numbers at step {iteration}: lower the learning rate")
         parts = _parts(judges, pictures, photos, weights, knobs)
     values = {name: part.item() for name, part in parts.items()}
     if not all(abs(value) < float("inf") for value in values.values()):
@@ -163,9 +163,19 @@ def _parts(
 
 
 def crops(photos: Sequence[Tensor], styles: int, batch: int, side: int, seed: int = 0) -> Draw:
-    """Random squares of photos `(1, 3, H, W)`, uint8 or in [0, 1], each to be painted in a random style.
+    """Random square crops of photos `(1, 3, H, W)`, uint8 or in [0, 1], each to be painted in a random style.
 
-    They depend on the seed and the number of the step alone, so a training that goes on meets what it would have met.
+    They depend only on the seed and the number of the step, so a resumed training sees what it would have seen.
+
+    Args:
+        photos: Photos, none of them smaller than `side`.
+        styles: S, the number of styles.
+        batch: Crops per step.
+        side: Their height and width in pixels.
+        seed: Seeds the choices.
+
+    Raises:
+        ValueError: A photo is smaller than `side`; raised at the step that draws it.
     """
 
     def draw(step: int) -> tuple[Tensor, Tensor]:

@@ -1,9 +1,9 @@
-"""A texture from nothing but which features fire together: images whose Gram matrices are those of a sample.
+"""Texture synthesis: an image whose Gram matrices, which record what features fire together, match a sample's.
 
     I* = arg min over I of  sum over layers l of  w_l |G_l(I) - G_l(sample)|^2 / |G_l(sample)|^2  +  c * TV(I)
 
-A Gram matrix averages over all positions, so it knows what is in the sample and not where; that is what makes the
-result a texture, and of any size. It begins with noise, small, and grows to its size in stages.
+A Gram matrix averages over all positions, so it records what is in the sample but not where; that is what makes the
+result a texture, and lets it be of any size. The image starts as a small piece of noise and grows in stages.
 
 Paper: Gatys et al. 2015, "Texture synthesis using convolutional neural networks".
 """
@@ -26,15 +26,15 @@ CONTRAST = 0.25  # the standard deviation of the noise to begin with
 
 @dataclass
 class TextureKnobs(OptimizerKnobs):
-    """What may be turned while a texture is synthesised; read at every step.
+    """What may be changed while a texture is synthesised; read at every step unless stated otherwise.
 
     Attributes:
         weight1, weight2, …: How much the Gram matrix of the first, second … layer counts.
-        total_variation: How much roughness costs: a little takes away what strides leave.
-        stages: The picture grows to its size in so many stages of equally many steps, each twice the one before; read
-            at the beginning.
-        levels: The Gram matrices are matched at so many sizes of the picture, each half the one before, so that a
-            small network sees large structures, too.
+        total_variation: How much roughness costs; a little removes the grid pattern that strides leave.
+        stages: Number of stages in which the picture grows, each with as many steps, each twice the size of the one
+            before. Read once, at the beginning.
+        levels: Number of sizes of the picture, each half the one before, at which the Gram matrices are matched, so
+            that a small network sees large structures as well. Read at the beginning of each stage.
     """
 
     steps: int = 120
@@ -51,16 +51,16 @@ class TextureKnobs(OptimizerKnobs):
     levels: int = 2
 
     def weights(self, n: int) -> list[float]:
-        """The weights of the first n layers, made to add up to 1.
+        """The weights of the first n layers, scaled to sum to 1.
 
         Raises:
-            ValueError: One is negative, or all are 0.
+            ValueError: A weight is negative or not finite, or all are 0.
         """
         given = [getattr(self, field.name) for field in fields(self) if field.name.startswith("weight")][:n]
         if not (min(given) >= 0 and 0 < sum(given) < float("inf")):
             raise ValueError(
                 f"the layers' weights are {', '.join(f'{weight:g}' for weight in given)}: expected none below 0 and "
-                "one above, or there is nothing to match"
+                "at least one above, or there is nothing to match"
             )
         return [weight / sum(given) for weight in given]
 
@@ -73,19 +73,22 @@ def synthesize(
     layers: Sequence[str] | None = None,
     seed: int = 0,
 ) -> Iterator[Step]:
-    """The texture of a sample over a picture of any size, from noise, one `Step` after the other, small sizes first.
+    """A sample's texture at any size, synthesised from noise, one `Step` at a time, the smallest stage first.
 
     Args:
-        net: Its features are what is counted.
-        sample: `(1, 3, h, w)` in [0, 1]. Where it is smaller than a layer's receptive field, the layer sees the edge.
-        knobs: Read at every step.
+        net: The network whose Gram matrices are matched.
+        sample: `(1, 3, h, w)` in [0, 1]. Where it is smaller than a layer's receptive field, the layer sees beyond its
+            edge.
+        knobs: Read at every step, but for the exceptions that `TextureKnobs` names.
         size: (height, width) of the result in pixels.
-        layers: At most six layers to match; None takes the network's own, see `models.stages`.
-        seed: Of the noise.
+        layers: One to six layers to match; None takes the network's own, see `models.stages`.
+        seed: Seeds the noise.
 
     Raises:
-        ValueError: A sample or a size below what the network takes, weights of which none counts, too many layers.
-        LookupError: An unknown layer.
+        ImageError, TypeError: The sample is not one image.
+        ValueError: The sample or the result is smaller than the network accepts, there are more than six layers, or a
+            knob is out of range.
+        LookupError: A layer does not exist.
         Diverged: See `optimize.minimize`.
     """
     layers = list(layers or content_and_style_layers(net)[1])
@@ -108,7 +111,7 @@ def synthesize(
 
 
 class Match:
-    """The loss of `synthesize`: how far the Gram matrices of a picture are from those of a sample."""
+    """The loss of `synthesize`: the distance between the Gram matrices of a picture and those of a sample."""
 
     def __init__(self, net: Network, sample: Tensor, layers: Sequence[str], knobs: TextureKnobs):
         self.net, self.layers, self.knobs = net, list(layers), knobs
@@ -133,13 +136,13 @@ def gram_matrices(net: Network, image: Tensor, layers: Sequence[str]) -> dict[st
 
 
 def style_distances(net: Network, image: Tensor, sample: Tensor, layers: Sequence[str]) -> dict[str, float]:
-    """How far the Gram matrices of two images are apart at each layer: 0 for the same, see `losses.style_loss`."""
+    """The distance between the Gram matrices of two images at each layer, 0 if equal; see `losses.style_loss`."""
     found, target = read(net, image, layers), gram_matrices(net, sample, layers)
     return {layer: losses.style_loss(found[layer], target[layer]).item() for layer in layers}
 
 
 def pyramid(net: Network, image: Tensor, levels: int) -> list[Tensor]:
-    """The image, and halved again and again: at most so many levels, none smaller than what the network takes."""
+    """The image and its repeated halvings: at most `levels` images, none of them smaller than the network accepts."""
     smallest = min(image.shape[2:])
     return [
         _smaller(image, 2**level) for level in range(int(levels)) if level == 0 or smallest >> level >= net.min_size
@@ -151,7 +154,7 @@ def _smaller(image: Tensor, factor: int) -> Tensor:
 
 
 def _stages(net: Network, sample: Tensor, wanted: int, size: tuple[int, int]) -> int:
-    """As many stages as were asked for, or as the network can look at: each begins at half the size of the next."""
+    """The number of stages: `wanted`, or as many as the network's minimum size allows; each doubles the size."""
     smallest = min(*sample.shape[2:], *size)
     return max(stage + 1 for stage in range(max(1, int(wanted))) if stage == 0 or smallest >> stage >= net.min_size)
 
@@ -166,4 +169,4 @@ def _check(net: Network, sample: Tensor, size: tuple[int, int], layers: Sequence
             )
     most = sum(field.name.startswith("weight") for field in fields(TextureKnobs))
     if not 1 <= len(layers) <= most:
-        raise ValueError(f"{len(layers)} layers, expected 1 to {most}, for which there are weights")
+        raise ValueError(f"there are {len(layers)} layers, expected 1 to {most}, one for each weight")

@@ -1,4 +1,4 @@
-"""Everything that a person plays with: pickers and sliders, explorers, live runs, checks of exercises.
+"""Everything that people click, drag and watch in a notebook: pickers, sliders, explorers, live runs, exercise checks.
 
 `check`, `lecture` and `live` are modules of their own.
 """

@@ -1,4 +1,4 @@
-"""Feedback for the exercises: an answer is right, not yet right, or not there yet."""
+"""Feedback on the exercises: an answer is right, not yet right, or still missing."""
 
 from numbers import Number
 
@@ -7,13 +7,13 @@ from torch import Tensor
 
 
 def answer(given: object, expected: object, hint: str, tolerance: float = 1e-4) -> bool:
-    """Print whether an exercise's answer is right, and return it.
+    """Whether an exercise's answer is right; also prints the verdict, with a hint if it is wrong.
 
     Args:
-        given: The student's answer; None or `...` means that there is none yet, which is no mistake.
-        expected: The right one: a number, a string, a tensor, or a collection of acceptable strings.
+        given: The student's answer; None or `...` means that there is none yet, which does not count as wrong.
+        expected: The right answer: a number, a string, a tensor, or a set of acceptable strings.
         hint: What to look at again when the answer is wrong.
-        tolerance: How far a number, or any element of a tensor, may be off; relative, and absolute near zero.
+        tolerance: How far a number, or any element of a tensor, may be off; relative, but absolute near zero.
     """
     if given is None or given is ...:
         print("Not answered yet: replace the dots in the cell above and run both cells again.")

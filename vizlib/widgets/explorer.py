@@ -1,10 +1,11 @@
 """A figure that follows its controls, at once or step by step.
 
-`explore(draw, ...)` calls `draw` with the values of all controls, again at every change, and shows the figure that
-comes back. Where `draw` is a generator, every figure that it yields replaces the one before: the work is done on a
-thread of its own, so nothing freezes, **Stop** keeps what is there, and a change of a control begins anew.
+`explore(draw, ...)` calls `draw` with the values of all controls, again whenever one of them changes, and shows the
+figure that comes back. If `draw` is a generator, every figure that it yields replaces the one before: the work is done
+on a thread of its own, so that nothing freezes, **Stop** keeps what is there, and a changed control starts again.
 
-A page that runs nothing, or a run without a browser, shows the first picture as a still instead of the controls.
+Where nobody is watching, as in nbconvert or in a script, the last figure is shown as a still picture instead of the
+controls.
 """
 
 import html
@@ -23,7 +24,7 @@ from vizlib.widgets.page import event_loop, show_widget, watched
 
 
 class Progress(NamedTuple):
-    """How far a drawing generator has come, and the figure to show from now on (None leaves the one that is there)."""
+    """How far a drawing generator has come, and the figure to show from now on (None keeps the current one)."""
 
     done: int
     total: int
@@ -45,7 +46,7 @@ _COMPUTING = Lock()  # one step at a time: two at once on the same cores would o
 
 
 class _Run:
-    """One call of a drawing generator. It belongs to the thread that takes its steps; `halted` may be set from any."""
+    """One call of a drawing generator. Only the thread that takes its steps uses it; any thread may set `halted`."""
 
     def __init__(self, steps: GeneratorType):
         self.steps, self.halted = steps, False
@@ -67,11 +68,11 @@ def _same(a: object, b: object) -> bool:
 
 
 class Explorer(W.VBox):
-    """Controls above a picture that is drawn anew whenever one of them changes. Made by `explore`."""
+    """Controls above a picture that is redrawn whenever one of them changes. Made by `explore`."""
 
     def __init__(self, draw: Callable[..., Drawing], controls: dict[str, W.Widget]):
         self._draw, self._controls = draw, controls
-        self._watched, self._loop = watched(), event_loop()  # a callback's own request names no cell
+        self._watched, self._loop = watched(), event_loop()  # found now: inside a callback, no cell is running
         self._last: dict[str, object] | None = None
         self._run: _Run | None = None
         self._one_at_a_time = RLock()
@@ -89,7 +90,7 @@ class Explorer(W.VBox):
         self.stop_button.on_click(self.stop)
 
     def redraw(self, *_: object) -> None:
-        """Draw with the present values, unless that is what is shown; an error is said above the picture that stays."""
+        """Draw with the current values, unless they are already shown; an error is reported above the old picture."""
         with self._one_at_a_time:
             values = {name: control.value for name, control in self._controls.items()}
             if self._last is not None and all(_same(values[name], self._last[name]) for name in values):
@@ -107,11 +108,11 @@ class Explorer(W.VBox):
                 self._fail(error)
 
     def stop(self, *_: object) -> None:
-        """End a drawing that is under way; what it has shown so far stays."""
+        """Stop a drawing that is in progress; what it has shown so far stays."""
         if self._run is not None:
             self._run.halted = True
 
-    # A drawing in steps. The worker thread never touches a widget: it hands what it has to the kernel's loop.
+    # Drawing in steps. The worker thread never touches a widget: it hands its results to the kernel's event loop.
 
     def _begin(self, steps: GeneratorType) -> None:
         self._run = _Run(steps)
@@ -137,7 +138,7 @@ class Explorer(W.VBox):
             post(self._end, run, error)
 
     def _progress(self, run: _Run, done: int, total: int, picture: _Encoded | None = None) -> None:
-        if run is not self._run:  # another one has begun since
+        if run is not self._run:  # another run has started since
             return
         self.running.layout.visibility = "visible"
         self.bar.max, self.bar.value = max(total, 1), done
@@ -151,7 +152,7 @@ class Explorer(W.VBox):
         if error is not None:
             self._fail(error)
         elif run.halted:
-            self.message.value = "Stopped: what was done so far is shown. Any change of a control begins anew."
+            self.message.value = "Stopped: this is the result so far. Change any control to start again."
 
     def _encoded(self, figure: Figure) -> _Encoded:
         content, format = plot.encode(figure, quickly=self._watched)
@@ -160,7 +161,7 @@ class Explorer(W.VBox):
     def _show(self, picture: _Encoded) -> None:
         with self.picture.hold_sync():  # the page never sees new bytes under the old format
             self.picture.value, self.picture.format = picture.content, picture.format
-        self.picture.layout.width = picture.width  # without a width it would be stretched
+        self.picture.layout.width = picture.width  # without a width, the picture would be stretched
         self.picture.layout.visibility = "visible"
         self.message.value = ""
 
@@ -171,17 +172,21 @@ class Explorer(W.VBox):
 
 
 def explore(draw: Callable[..., Drawing], alt: str, **controls: W.Widget) -> Explorer:
-    """Show `draw(name=value, ...)` under its controls and draw it again whenever one changes.
+    """Show `draw(name=value, ...)` under its controls, and redraw it whenever one of them changes.
 
     Args:
-        draw: Takes the controls' values by name and gives a figure; under about 80 ms it follows a slider smoothly.
-            What takes longer is a generator: it yields a rough figure first and better ones after it, each as a
-            `Figure` or as `Progress(done, total, figure)`, which also moves a bar.
+        draw: Takes the controls' values by name and returns a figure; below about 80 ms it follows a slider smoothly.
+            If it takes longer, make it a generator: it yields a rough figure first and better ones after it, each as a
+            `Figure` or as `Progress(done, total, figure)`, which also moves a progress bar.
         alt: What the picture shows, in a few words.
-        controls: Pickers of `vizlib.widgets` or any ipywidgets with a `value`.
+        controls: Pickers from `vizlib.widgets`, or any ipywidgets with a `value`.
 
     Returns:
-        The explorer. In a browser it is displayed with its controls; anywhere else its picture is.
+        The explorer. In a browser it is displayed with its controls; elsewhere only its picture is.
+
+    Raises:
+        Exception: Whatever `draw` raises, if nobody is watching; in a browser the page shows the error instead.
+        ValueError: `draw` yields no figure, if nobody is watching.
 
     Example:
         >>> def draw(size):

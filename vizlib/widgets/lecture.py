@@ -1,15 +1,14 @@
-"""The lecture's sections in order, and the map of notebooks that shows them."""
+"""The lecture's sections in order, and the map of the notebooks that notebook 00 shows."""
 
 import base64
 import html
-from pathlib import Path
 from typing import NamedTuple
 
 from vizlib import assets
 
 
 class Section(NamedTuple):
-    """One section of the lecture, in `notebooks/<slug>.ipynb`; `thumbnail` says what its small picture shows."""
+    """One section of the lecture, in `notebooks/<slug>.ipynb`; `thumbnail` describes its small picture."""
 
     slug: str
     title: str
@@ -19,6 +18,7 @@ class Section(NamedTuple):
 
     @property
     def number(self) -> str:
+        """The two digits that the slug begins with."""
         return self.slug[:2]
 
 
@@ -114,13 +114,8 @@ SECTIONS = [
 ]
 
 
-def html_map(folder: str | Path = ".") -> str:
-    """The lecture as an HTML table: a thumbnail, a title and a question for each section.
-
-    Args:
-        folder: Where the notebooks are; a section links to its notebook if that is there, and else says that it is
-            still to come.
-    """
+def html_map() -> str:
+    """The lecture as an HTML table: a thumbnail, a title with a link, and a question for each section."""
     rows, half = [], ""
     for section in SECTIONS:
         if section.half != half:
@@ -129,8 +124,7 @@ def html_map(folder: str | Path = ".") -> str:
         thumbnail = base64.b64encode(assets.data_path(f"thumbnails/{section.slug}.png").read_bytes()).decode()
         source, alt = f"data:image/png;base64,{thumbnail}", html.escape(section.thumbnail)
         picture = f'<img src="{source}" width="72" height="72" alt="{alt}">'
-        there = (Path(folder) / f"{section.slug}.ipynb").is_file()
-        title = f'<a href="{section.slug}.ipynb">{section.title}</a>' if there else f"{section.title} <i>(to come)</i>"
+        title = f'<a href="{section.slug}.ipynb">{section.title}</a>'
         cells = (picture, f"<b>{section.number}</b> · {title}", section.question)
         rows.append("<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>")
     return f"<table>{''.join(rows)}</table>"

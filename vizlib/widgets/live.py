@@ -1,11 +1,12 @@
 """A running optimisation that you can watch, steer and stop while other cells run.
 
-`run(start, knobs, ...)` shows the image as it grows, its loss curve and the knobs as sliders. A worker thread takes the
-steps; one coroutine on the kernel's loop paints. They share plain attributes only, and the thread never touches a
-widget. One run computes at a time, others wait for it; running the cell again replaces the run that it had started.
+`run(start, knobs, ...)` shows the image as it changes, its loss curve, and the knobs as sliders. A worker thread takes
+the steps, and a coroutine on the kernel's event loop updates the page. The two share plain attributes only; the thread
+never touches a widget. One run computes at a time while the others wait for it; running the cell again replaces the run
+that it started before.
 
-Where nobody watches (nbval, nbconvert, papermill), a bounded number of steps runs inside the cell and leaves the
-picture as a still. On Colab, where nothing arrives once a cell has ended, all steps run inside the cell.
+Where nobody is watching (nbval, nbconvert, papermill), a limited number of steps runs inside the cell and leaves the
+picture as a still. On Colab, where nothing can be sent once a cell has ended, all steps run inside the cell.
 """
 
 import asyncio
@@ -30,26 +31,26 @@ from vizlib.optimize import Step
 from vizlib.widgets.page import event_loop, show_widget, watched
 
 FRAMES_PER_SECOND = 4
-KEPT_FRAMES = 120  # for the animation; when there are more, every other one is dropped
+KEPT_FRAMES = 120  # for the animation; beyond that, every other frame is dropped
 
 
 def sheet(step: Step) -> Tensor:
-    """What a run shows: the image, or several side by side, `(1, 3, H, W)`."""
+    """What a run shows by default: the image, or a batch as a grid four images wide, `(1, 3, H, W)`."""
     return step.image if len(step.image) == 1 else make_grid(step.image, nrow=4, padding=2, pad_value=1)[None]
 
 
 class Run:
-    """One optimisation, from its first step to its last, stopped, or failed. Made by `run`.
+    """One optimisation, from its first step until it is done, stopped or failed. Made by `run`.
 
     Attributes:
-        step: The last `Step` that was taken, or None.
-        history: The losses of every step, by name; 0 where a step had no such part.
+        step: The most recent `Step`, or None.
+        history: The losses of all steps, by name; 0 where a step had no such part.
         state: 'waiting', 'running', 'paused', 'stopped', 'done' or 'failed'.
-        error: What went wrong, or None.
+        error: The exception that ended the run, or None.
     """
 
-    _newest: dict[str, "Run"] = {}  # by key: what running the cell again replaces
-    _turn: asyncio.Lock | None = None  # held by the run that computes
+    _newest: dict[str, "Run"] = {}  # the latest run of each key: the one that running the cell again replaces
+    _turn: asyncio.Lock | None = None  # held by the run that is computing
 
     def __init__(
         self,
@@ -64,9 +65,9 @@ class Run:
     ):
         unknown = [name for name in controls if not hasattr(knobs, name)]
         if unknown:
-            raise ValueError(f"control {unknown[0]!r} turns nothing: the knobs are {', '.join(vars(knobs))}")
+            raise ValueError(f"control {unknown[0]!r} has no knob, expected one of {', '.join(vars(knobs))}")
         if missing := [name for name in anew if name not in controls]:
-            raise ValueError(f"anew names {missing[0]!r}, which is no control: there are {', '.join(controls)}")
+            raise ValueError(f"anew names {missing[0]!r}, which is not a control: expected {', '.join(controls)}")
         self._anew = anew
         self.key, self.alt = key, alt
         self._start, self._knobs, self._controls, self._quick, self._picture = start, knobs, controls, quick, picture
@@ -88,29 +89,30 @@ class Run:
         self._every, self._shown, self._taken = 1, 0, 0
         self._begun = time.perf_counter()
 
-    # --- what a person does -----------------------------------------------------------------------------------------
+    # --- the buttons ------------------------------------------------------------------------------------------------
 
     def stop(self, *_: object) -> None:
-        """End the run after the step that is under way; its picture stays. May be called from any thread."""
+        """Stop after the current step; the picture stays. May be called from any thread."""
         self._halt = True
         self._go.set()
 
     def pause(self, *_: object) -> None:
-        """Hold still after the step that is under way, or go on again."""
+        """Pause after the current step, or resume."""
         self._go.clear() if self._go.is_set() else self._go.set()
 
     def reset(self, *_: object) -> None:
-        """Begin again from the first step, with the knobs as they are now; also when the run has ended."""
+        """Start again from the first step, with the knobs as they are now; this also works when the run has ended."""
         self._reset = True
         self._go.set()
         if self._task is not None and self._task.done():
             self._loop.call_soon_threadsafe(self._again)
 
     def result(self) -> Step:
-        """The last step, as far as the run has come.
+        """The most recent step.
 
         Raises:
-            RuntimeError: It has taken no step yet: write `await run` to wait for it.
+            RuntimeError: No step has been taken yet: write `await run` to wait for the end.
+            Exception: The run failed; the error is the run's own.
         """
         if self.error is not None:
             raise self.error
@@ -119,7 +121,11 @@ class Run:
         return self.step
 
     def __await__(self) -> Generator[object, None, "Run"]:
-        """Wait until the run has ended. Interrupt ends the waiting and the run."""
+        """Wait until the run has ended. Interrupting the kernel ends the wait and stops the run.
+
+        Raises:
+            Exception: The run failed; the error is the run's own.
+        """
         try:
             if self._task is not None and not self._task.done():
                 yield from asyncio.wait([self._task]).__await__()
@@ -131,24 +137,26 @@ class Run:
         return self
 
     def save(self, path: str | Path) -> Path:
-        """Write the picture (.png, .jpg) or how it grew (.gif, .webp): whole, or not at all.
+        """Write the picture (.png, .jpg) or an animation of how it changed (.gif, .webp), and return the path.
+
+        The file is written completely or not at all.
 
         Raises:
-            ImageError: Another suffix, nothing to save yet, or a folder that cannot be written.
+            ImageError: There is no picture yet, the suffix is unknown, or the folder cannot be written.
         """
         path = Path(path).expanduser()
         if self.step is None:
-            raise images.ImageError("there is no picture yet: wait for the first step")
+            raise images.ImageError("there is no picture to save yet: wait for the first step")
         if path.suffix.lower() not in (".gif", ".webp"):
             return images.save(self._picture(self.step), path)
-        size = tuple(self._picture(self.step).shape[2:])  # some pictures grow on the way
+        size = tuple(self._picture(self.step).shape[2:])  # some pictures grow during the run
         frames = [_sized(frame, size) for frame in [*self._frames, self._encode("png")]]
         return images.save_animation(frames, path, FRAMES_PER_SECOND)
 
     # --- the steps --------------------------------------------------------------------------------------------------
 
     def _take(self, steps: Iterator[Step], limit: float = float("inf")) -> Iterator[Step]:
-        """The steps, as long as nobody stops them; begun anew where somebody resets them."""
+        """The steps until somebody stops them; a reset starts them again."""
         try:
             while self._taken < limit:
                 self._go.wait()
@@ -161,7 +169,7 @@ class Run:
                 try:
                     step = next(steps, None)
                 except Exception:
-                    time.sleep(0.2)  # the step may have seen one knob of what is to begin anew, but not yet the reset
+                    time.sleep(0.2)  # one knob may have changed already while its reset is still on the way
                     if self._reset:
                         continue
                     raise
@@ -173,7 +181,7 @@ class Run:
                     value = step.losses.get(name, 0.0)
                     if name in self.history:
                         self.history[name].append(value)
-                    else:  # never empty: the painter reads it meanwhile
+                    else:  # assigned in one go, never empty: the event loop may read it at any moment
                         self.history[name] = [0.0] * (self._taken - 1) + [value]
                 yield step
         finally:
@@ -183,7 +191,7 @@ class Run:
         return images.to_bytes(self._picture(self.step), format, **options)
 
     def _width(self) -> int:
-        """How wide the picture is shown, in pixels of the page."""
+        """Width of the picture on the page, in CSS pixels."""
         return max(256, min(512, self._picture(self.step).shape[3]))
 
     def _still_picture(self) -> Picture:
@@ -193,7 +201,7 @@ class Run:
         return Picture(stills[format], format=format, width=self._width(), metadata={"alt": self.alt})
 
     def _keep(self, frame: bytes) -> None:
-        """Remember the frame for the animation; with too many, keep every other one and go on at half the pace."""
+        """Keep the frame for the animation; beyond `KEPT_FRAMES`, drop every other one and record half as often."""
         if self._shown % self._every == 0:
             self._frames.append(frame)
         self._shown += 1
@@ -201,7 +209,7 @@ class Run:
             self._frames, self._every = self._frames[::2], 2 * self._every
 
     def _work(self) -> None:
-        """On the worker thread: take steps, and every quarter of a second leave a frame for the painter."""
+        """On the worker thread: take steps, and leave a frame for the page every quarter of a second."""
         painted = 0.0
         try:
             for _ in self._take(self._start()):
@@ -218,11 +226,11 @@ class Run:
     # --- inside the cell --------------------------------------------------------------------------------------------
 
     def _inside(self, limit: float, show: bool) -> None:
-        """Where nothing can be shown later: take the steps now. Interrupt keeps the last picture."""
-        handle = display(HTML("waiting for the first step"), display_id=True) if show else None
+        """Where nothing can be shown later: take the steps now. Interrupting keeps the last picture."""
+        handle = display(HTML("Waiting for the first step."), display_id=True) if show else None
         painted, asked = 0.0, getattr(self._knobs, "steps", 0)
         if limit < asked:
-            self._knobs.steps = limit  # so that what is shared out over the steps comes to its end
+            self._knobs.steps = limit  # so that schedules spread over all steps still reach their end
         try:
             for _ in self._take(self._start(), limit):
                 if time.perf_counter() - painted > 1 / FRAMES_PER_SECOND:
@@ -239,7 +247,7 @@ class Run:
             if limit < asked:
                 self._knobs.steps = asked
         if self.step is None:
-            raise ValueError("the optimisation took no step: are there any to take (knobs.steps)?")
+            raise ValueError("the optimisation took no step: expected at least one, so raise knobs.steps")
         if handle:
             handle.update(self._still_picture())
         else:
@@ -257,7 +265,7 @@ class Run:
         self._task = loop.create_task(self._paint(old))
 
     def _again(self) -> None:
-        """On the kernel's loop: an ended run begins anew, unless another one has taken its place."""
+        """On the kernel's event loop: start an ended run again, unless another run has replaced it."""
         if not self._task.done() or Run._newest.get(self.key) is not self:
             return
         self._halt, self._reset, self.error, self.state = False, False, None, "waiting"
@@ -269,7 +277,7 @@ class Run:
         self._task = self._loop.create_task(self._paint(None))
 
     def _panel(self) -> None:
-        """The buttons, the sliders, the picture and the curve."""
+        """Build and show the buttons, the sliders, the picture and the loss curve."""
 
         def button(text: str, icon: str, act: Callable[..., None]) -> W.Button:
             made = W.Button(description=text, icon=icon, layout={"width": "auto"})
@@ -308,10 +316,10 @@ class Run:
             self.saved.value = f"<b>not saved</b>: {html.escape(str(error))}"
 
     async def _paint(self, old: "Run | None") -> None:
-        """On the kernel's loop: wait for the turn, let the worker begin, and show what it leaves until it ends."""
+        """On the kernel's event loop: wait for a turn, start the worker, and show its frames until it ends."""
         Run._turn = Run._turn or asyncio.Lock()
         try:
-            self._show("waiting for the run above")
+            self._show("Waiting for the run above to end; stop it to start this one now.")
             if old is not None and old._task is not None:
                 await asyncio.wait([old._task])
             async with Run._turn:
@@ -320,7 +328,7 @@ class Run:
                 worker.start()
                 while worker.is_alive():
                     await self._tick()
-        except BaseException as error:  # the kernel shuts down, or the loop is cancelled
+        except BaseException as error:  # the kernel is shutting down, or the task was cancelled
             self.stop()
             self.error = self.error or error
         self._finish()
@@ -331,7 +339,7 @@ class Run:
         self._wake.clear()
         self.state = "running" if self._go.is_set() else "paused"
         self._show()
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # an idle kernel passes over the Interrupt button
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # an idle kernel ignores the Interrupt button
             signal.signal(signal.SIGINT, lambda *_: [run.stop() for run in Run._newest.values()])
 
     def _show(self, text: str = "") -> None:
@@ -364,34 +372,34 @@ class Run:
         if self.error is not None:
             report = "".join(traceback.format_exception(self.error))
             self.text.value = f"<b>{html.escape(str(self.error))}</b><pre>{html.escape(report)}</pre>"
-        if self._reset and not self._halt:  # asked for between the last step and now
+        if self._reset and not self._halt:  # Reset was pressed between the last step and now
             self._loop.call_soon(self._again)
 
 
 def _close(steps: Iterator[Step]) -> None:
-    """End a generator, so that it cleans up; other iterators have nothing to end."""
+    """Close a generator so that it can clean up; other iterators need no closing."""
     if hasattr(steps, "close"):
         steps.close()
 
 
 def _sized(frame: bytes, size: tuple[int, int]) -> bytes:
-    """An image file with its picture brought to (height, width)."""
+    """An image file, resized to (height, width) if necessary."""
     picture = images.load(frame)
     return frame if tuple(picture.shape[2:]) == size else images.to_bytes(images.resize(picture, size), "jpeg")
 
 
 def answer_at_once(widget: W.Widget) -> None:
-    """ipykernel 7.4 sends a widget's first message to the main shell, where a busy cell holds it up for seconds.
+    """Keep a widget's first message from getting stuck behind a busy cell, as it does in ipykernel 7.4.
 
-    It does so by an attribute of the comm, without which the message takes the way of all later ones. Other versions
-    have no such attribute.
+    That version sends it to the main shell because of an attribute of the comm; without the attribute, it is handled
+    like all later messages. Other versions have no such attribute.
     """
     if hasattr(widget.comm, "__dict__"):
         vars(widget.comm).pop("_reply_subshell_id", None)
 
 
 def curve(history: Mapping[str, list[float]], width: int = 260, height: int = 120) -> str:
-    """The total loss of every step so far as a small SVG drawing, with its first and last value."""
+    """The total loss of all steps so far as a small SVG line chart, with the first and the latest value."""
     totals = [sum(values) for values in zip(*history.values(), strict=False)]
     if len(totals) < 2:
         return ""
@@ -421,17 +429,20 @@ def run(
     """Show an optimisation while it runs.
 
     Args:
-        start: Gives a fresh iterator of `Step`s; it reads `knobs` at every step.
-        knobs: The dataclass that the controls turn; `knobs.steps` is how many steps there are.
+        start: Returns a fresh iterator of `Step`s, which reads `knobs` at every step.
+        knobs: The dataclass that the controls change; `knobs.steps` is the number of steps.
         alt: What the picture shows, in a few words.
-        key: Names the run: another run of this key replaces it, and files are saved under it.
-        quick: How many steps at most where nobody watches.
-        picture: From a step to the image `(1, 3, H, W)` in [0, 1] that is shown.
-        anew: Names of controls whose change begins the run again, such as that of the photo to start from.
-        controls: A widget with a `value` for each knob to steer, by the knob's name.
+        key: Names the run: a new run with the same key replaces it, and saved files are named after it.
+        quick: The most steps to take where nobody is watching.
+        picture: A function from a step to the image `(1, 3, H, W)` in [0, 1] that is shown.
+        anew: Names of controls that restart the run when they change, such as the photo to start from.
+        controls: A widget with a `value` for each knob to steer, under the knob's name.
 
     Returns:
-        The run. `await run` in a later cell waits for its end, `run.result()` gives the last step.
+        The run. In a later cell, `await run` waits for its end and `run.result()` gives its latest step.
+
+    Raises:
+        ValueError: A control has no knob of its name, or `anew` names something that is not a control.
     """
     made = Run(start, knobs, controls, key, alt, quick, picture, anew)
     old, Run._newest[key] = Run._newest.get(key), made

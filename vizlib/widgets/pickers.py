@@ -1,7 +1,7 @@
-"""Pickers: widgets with a trait `value` that is a `Network`, an image, a layer name or a channel index.
+"""Pickers: widgets whose `value` is a `Network`, an image, the name of a layer or the index of a channel.
 
-Pickers compose: a `LayerPicker(networks)` follows the network, a `ChannelPicker(layers, ...)` follows the layer. They
-use the parts that ipywidgets 7.7 (Colab) and 8 share.
+Pickers build on one another: a `LayerPicker(networks)` follows the network, a `ChannelPicker(networks, layers, …)` the
+layer. They use only what ipywidgets 7.7 (Colab) and 8 have in common.
 """
 
 import html
@@ -19,10 +19,10 @@ Shapes = Callable[[Network], Mapping[str, tuple[int, ...]]]
 
 
 class NetworkPicker(W.VBox):
-    """Chooses a network among those that need no download, plus any that the caller gives. `value` is a `Network`.
+    """A choice of the networks that need no download, plus any given by the caller. `value` is a `Network`.
 
     Args:
-        networks: Further networks, such as one made with `models.wrap`; the first becomes the choice.
+        networks: Further networks, such as one made with `models.wrap`; the first of them is selected.
     """
 
     value = traitlets.Instance(Network)
@@ -42,10 +42,7 @@ class NetworkPicker(W.VBox):
         try:
             if name not in self._loaded:
                 self._loaded[name] = models.load(name)
-        except (
-            OSError,
-            ValueError,
-        ) as error:  # a damaged file in the cache: say so, and stay with the network there was
+        except (OSError, ValueError) as error:  # a damaged file in the cache: report it, and keep the old network
             self.choice.value = self.value.name
             self.message.value = f"<b>{html.escape(name)}</b>: {html.escape(str(error))}"
             return
@@ -54,13 +51,13 @@ class NetworkPicker(W.VBox):
 
 
 class ImagePicker(W.VBox):
-    """Chooses a bundled photo, a painting that is in the cache, or an upload. `value` is an image `(1, 3, H, W)`.
+    """A choice of bundled photos, pictures in the cache, and uploads. `value` is an image `(1, 3, H, W)` in [0, 1].
 
     Args:
-        first: The photo to begin with.
-        side: Larger images are shrunk to this shorter side, in pixels.
-        names: What there is to choose from; None takes the photos, and all downloaded pictures that are in the cache.
-        label: What stands beside the choice.
+        first: The picture that is selected at the beginning.
+        side: Images whose shorter side is longer than this, in pixels, are shrunk to it.
+        names: What to choose from; None offers the photos, and all downloaded pictures that are in the cache.
+        label: The text beside the choice.
     """
 
     value = traitlets.Instance(Tensor)
@@ -82,7 +79,7 @@ class ImagePicker(W.VBox):
 
     @property
     def name(self) -> str:
-        """What the chosen image is called."""
+        """The name of the selected image."""
         return self.choice.value
 
     def _choose(self, *_: object) -> None:
@@ -94,10 +91,10 @@ class ImagePicker(W.VBox):
         for name, content in _files(change["new"]):
             try:
                 self._uploads[name] = images.load(content)
-            except images.ImageError as error:  # the image that was there stays
+            except images.ImageError as error:  # keep the image that was selected
                 self.message.value = f"<b>{html.escape(name)}</b>: {html.escape(str(error))}"
                 continue
-            self.choice.unobserve(self._choose, "value")  # new options select the first of them for a moment
+            self.choice.unobserve(self._choose, "value")  # setting new options selects the first one for a moment
             self.choice.options = tuple(dict.fromkeys([*self.choice.options, name]))
             self.choice.value = name
             self.choice.observe(self._choose, "value")
@@ -105,19 +102,20 @@ class ImagePicker(W.VBox):
 
 
 def _files(value: object) -> list[tuple[str, bytes]]:
-    """Name and content of each upload: ipywidgets 7 gives a dictionary by name, 8 a tuple of dictionaries."""
+    """The name and content of each upload: ipywidgets 7 gives a dictionary by name, 8 a tuple of dictionaries."""
     if isinstance(value, dict):
         return [(name, bytes(file["content"])) for name, file in value.items()]
     return [(file["name"], bytes(file["content"])) for file in value]
 
 
 class LayerPicker(W.VBox):
-    """A slider through the layers of the network that is picked. `value` is a layer name.
+    """A slider over the layers of the selected network. `value` is the name of a layer.
 
     Args:
-        networks: The `NetworkPicker` to follow; another network keeps the place in the depth.
-        choices: Which layers of a network to offer; None offers all in `net.layers`.
-        first: The layer to begin with.
+        networks: The `NetworkPicker` to follow. With another network, the slider keeps the layer if there is one of
+            that name, and otherwise its relative depth.
+        choices: A function from a network to the layers to offer; None offers all of `net.layers`.
+        first: The layer that is selected at the beginning; None, or one that is not offered, means the first.
     """
 
     value = traitlets.Unicode()
@@ -145,18 +143,19 @@ class LayerPicker(W.VBox):
         depth = self.slider.index / max(1, len(self.slider.options) - 1)
         names = list(self._choices(self._networks.value))
         kept = self.value if self.value in names else names[round(depth * (len(names) - 1))]
-        self.slider.unobserve(self._choose, "value")  # new options put the slider on the first of them for a moment
+        self.slider.unobserve(self._choose, "value")  # setting new options selects the first one for a moment
         self.slider.options, self.slider.value = names, kept
         self.slider.observe(self._choose, "value")
         self.value = kept
 
 
 class ChannelPicker(W.VBox):
-    """A slider through the channels of the layer that is picked. `value` is a channel index from 0.
+    """A slider over the channels of the selected layer. `value` is the index of a channel, from 0.
 
     Args:
         networks, layers: The pickers to follow.
-        shapes: From a network to the shapes of its layers' outputs, channels first: `activations.map_shapes`.
+        shapes: A function from a network to the shapes of its layers' outputs, channels first, such as
+            `activations.map_shapes`.
     """
 
     value = traitlets.Int()

@@ -1,4 +1,4 @@
-"""A long computation in a cell: a bar while a person waits, and Interrupt keeps what is there."""
+"""A progress bar for a long computation in a cell; interrupting the cell keeps the result so far."""
 
 import html
 import time
@@ -13,17 +13,18 @@ T = TypeVar("T")
 
 
 def finish(steps: Iterable[T], label: str) -> T:
-    """The last of the ever better results of a long computation, with a progress bar while a person is waiting.
+    """The last result of a long computation, with a progress bar while a person is waiting.
+
+    Interrupting the kernel (the square button) ends the computation early and returns the result so far.
 
     Args:
-        steps: Results with the counts `done` and `total`, such as `galleries.extracting(...)` gives.
+        steps: Better and better results, each with the counts `done` and `total`, such as `features.extracting(...)`
+            yields.
         label: What is being done, in a few words.
-
-    Interrupt (the square button) ends it early and gives the result so far.
 
     Raises:
         ValueError: There was no result at all.
-        KeyboardInterrupt: Interrupted before the first result.
+        KeyboardInterrupt: The kernel was interrupted before the first result.
     """
     bar = display(HTML(""), display_id=True) if watched() else None
     result, start, painted = None, time.perf_counter(), 0.0
@@ -40,7 +41,7 @@ def finish(steps: Iterable[T], label: str) -> T:
     finally:
         getattr(steps, "close", lambda: None)()
     if result is None:
-        raise ValueError(f"{label}: there was nothing to do")
+        raise ValueError(f"{label}: there was nothing to do, expected at least one step")
     if bar:
         bar.update(HTML(_bar(label, result, time.perf_counter() - start, state)))
     return result

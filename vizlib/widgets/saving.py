@@ -1,4 +1,4 @@
-"""A button that writes a picture into the folder of the notebook."""
+"""A button that saves a picture in the notebook's folder."""
 
 import html
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from vizlib.widgets.explorer import watched
 
 
 class SaveButton(W.HBox):
-    """A button that writes a picture into the folder of the notebook, and says where it is or why it is not there.
+    """A button that saves a picture in the notebook's folder, and reports where it is or what went wrong.
 
     Args:
-        make: Gives the picture when the button is pressed: whatever `images.load` takes.
-        path: Where to, ending in .png or .jpg.
+        make: Returns the picture when the button is pressed, as anything that `images.load` accepts.
+        path: Where to save it, ending in .png or .jpg.
     """
 
     def __init__(self, make: Callable[[], object], path: str):
@@ -27,7 +27,7 @@ class SaveButton(W.HBox):
         self.button.on_click(self.save)
 
     def save(self, *_: object) -> None:
-        """Write the file: whole, or not at all."""
+        """Write the file completely or not at all."""
         try:
             image = images.load(self._make())
             path = images.save(image, self._path).resolve()
@@ -38,5 +38,5 @@ class SaveButton(W.HBox):
 
 
 def save_button(make: Callable[[], object], path: str) -> SaveButton | None:
-    """Show a `SaveButton`; a page that nobody watches gets none."""
+    """Show a `SaveButton` if a person is watching; otherwise nothing."""
     return display(SaveButton(make, path)) if watched() else None

@@ -1,4 +1,4 @@
-"""Sliders and choices in one layout, each with a class by which its element is found."""
+"""Sliders and choices with a common layout, each with a CSS class by which its element can be found."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,15 @@ WIDE = {"description_width": "100px"}
 
 
 def css_class(description: str) -> str:
-    """What a widget's element is found by; a class has no spaces."""
+    """The CSS class that a widget's element can be found by; a class has no spaces."""
     return f"vizlib-{description.replace(' ', '-')}"
 
 
 def choice(options: Sequence[str], description: str) -> W.ToggleButtons:
-    """A row of buttons, the first one pressed."""
-    style = WIDE | {"button_width": "max-content"}  # whatever the names are, they are read in full
+    """A row of buttons, with the first one selected."""
+    style = WIDE | {"button_width": "max-content"}  # wide enough for the whole name
     buttons = W.ToggleButtons(options=list(options), description=description, style=style)
-    buttons.add_class("widget-inline-hbox")  # ipywidgets 8 leaves it out, and puts the name above the buttons
+    buttons.add_class("widget-inline-hbox")  # ipywidgets 8 omits it and puts the description above the buttons
     return buttons
 
 
@@ -28,7 +28,7 @@ def integer(description: str, value: int, low: int, high: int) -> W.IntSlider:
 
 
 def span(description: str, value: tuple[float, float]) -> W.FloatRangeSlider:
-    """A slider with two ends, fractions from 0 to 1; it tells where it is when the mouse lets go."""
+    """A slider with two handles for a range within [0, 1]; it reports its value when the mouse button is released."""
     slider = W.FloatRangeSlider(value=value, min=0, max=1, step=0.02, description=description, continuous_update=False)
     slider.style, slider.layout.width = WIDE, "420px"
     slider.add_class(css_class(description))
@@ -36,7 +36,7 @@ def span(description: str, value: tuple[float, float]) -> W.FloatRangeSlider:
 
 
 def steps(description: str, options: Sequence[float], value: float) -> W.SelectionSlider:
-    """A slider through a few chosen values; it tells where it is when the mouse lets go."""
+    """A slider over a few given values; it reports its value when the mouse button is released."""
     slider = W.SelectionSlider(options=list(options), value=value, description=description, continuous_update=False)
     slider.style, slider.layout.width = WIDE, "420px"
     slider.add_class(css_class(description))

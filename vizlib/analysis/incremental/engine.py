@@ -1,4 +1,4 @@
-"""Run a network on images that differ from one clean image in a window, computing only what that window can change."""
+"""Running a network on images that differ from a clean image in one window, computing only what the window changes."""
 
 from collections.abc import Sequence
 from math import prod
@@ -14,7 +14,7 @@ from vizlib.analysis.incremental.windows import Interval, Windows, plan
 
 
 class _Recorder(fx.Interpreter):
-    """Runs a network and keeps a copy of what `graph`'s steps give, channels last `(H, W, C)`."""
+    """Runs a network and keeps a copy of the output of each step of `graph`, channels last: `(H, W, C)`."""
 
     def __init__(self, graph: Graph):
         super().__init__(graph.module)
@@ -29,18 +29,20 @@ class _Recorder(fx.Interpreter):
 
 
 class Clean:
-    """The run on the clean image, which every window is cut from.
+    """The run on the clean image, whose activations every window is cut out of.
 
     Args:
-        graph: The network; see `vizlib.incremental.graph.trace`.
+        graph: The traced network; see `vizlib.analysis.incremental.graph.trace`.
         image: `(1, 3, H, W)`, normalised.
 
     Attributes:
-        logits: `(1, K)`.
-        values: The image's and each step's node -> its value `(H, W, C)`.
+        logits: The logits of the clean image, `(1, K)`.
+        values: The node of the image and of each step -> its value, `(H, W, C)`.
+        heights, widths: The same nodes -> the height and the width of that value.
+        padded: (step, node that it reads) -> the node's value with the padding that the step needs.
 
     Raises:
-        Unknown: It joins maps of different sizes.
+        Unknown: The network joins maps of different sizes.
     """
 
     def __init__(self, graph: Graph, image: Tensor):
@@ -54,7 +56,7 @@ class Clean:
         self.padded = {(step, node): self._pad(step, node) for step in graph.steps for node in step.inputs}
 
     def _pad(self, step: Step, node: Node) -> Tensor:
-        """A clean map with as much padding around it as the step's outermost windows read."""
+        """The clean map of a node, with as much padding around it as the step's outermost windows read."""
         widths = []
         for reach, sizes in zip(reversed(step.reach), (self.widths, self.heights), strict=True):
             end = reach.first_input(0) + reach.inputs(sizes[step.output])
@@ -63,16 +65,16 @@ class Clean:
 
     @property
     def macs(self) -> int:
-        """Multiply-adds of all steps for one whole image."""
+        """The multiply-adds of all steps for one whole image."""
         return sum(step.macs * self.heights[step.output] * self.widths[step.output] for step in self.graph.steps)
 
 
 class Block:
-    """Occluders at all pairs of some rows and some columns, which go through the network as one batch of R * C.
+    """Occluders at all pairs of R rows and C columns, which go through the network as one batch of R * C images.
 
     Args:
         clean: The clean run.
-        rows, columns: R and C intervals of the image that are covered.
+        rows, columns: The R and the C intervals of pixels that are covered.
     """
 
     def __init__(self, clean: Clean, rows: Sequence[Interval], columns: Sequence[Interval]):
@@ -82,10 +84,10 @@ class Block:
         self.columns = plan(steps, 1, clean.widths, {image: columns})
 
     def run(self, fill: Tensor) -> dict[Node, Tensor]:
-        """What the rest of the network needs to go on from: whole maps `(B, C, H, W)` and means `(B, C, 1, 1)`.
+        """The inputs of the network's tail, by node: whole maps `(B, C, H, W)` and means `(B, C, 1, 1)`.
 
         Args:
-            fill: `(H, W, 3)`, normalised: what shows where the occluder is.
+            fill: What the occluder shows, `(H, W, 3)`, normalised.
         """
         graph = self.clean.graph
         windows = {graph.image: self._occlude(fill)}
@@ -99,7 +101,7 @@ class Block:
 
     @property
     def macs(self) -> int:
-        """Multiply-adds of all steps in `run`."""
+        """The multiply-adds of all steps in `run`."""
         steps = self.clean.graph.steps
         return prod(self.shape) * sum(
             step.macs * self.rows[step.output].size * self.columns[step.output].size for step in steps
@@ -114,7 +116,7 @@ class Block:
         return torch.where(covered_y & covered_x, filled, clean)
 
     def _patches(self, step: Step, node: Node, windows: Tensor) -> Tensor:
-        """What the step reads: clean all around, with the windows of the layer below put into it."""
+        """The input patches of a step: cut out of the clean map, with the changed windows put into them."""
         below = self.rows[node], self.columns[node]
         axes = list(zip(step.reach, (self.rows[step.output], self.columns[step.output]), strict=True))
         needed = tuple(Windows([r.first_input(start) for start in w.starts], r.inputs(w.size)) for r, w in axes)
@@ -124,14 +126,14 @@ class Block:
         return put(windows, below, cut(self.clean.padded[step, node], *padded), needed)
 
     def _mean(self, node: Node, windows: dict[Node, Tensor]) -> Tensor:
-        """The mean over the whole map: that of the clean map, plus what the windows add to its sum."""
+        """The mean over each whole map, `(B, C, 1, 1)`: the clean mean, corrected by the change inside the windows."""
         clean = self.clean.values[node]
         change = windows[node].sum((2, 3)) - cut(clean, self.rows[node], self.columns[node]).sum((2, 3))
         mean = clean.mean((0, 1)) + change / (clean.shape[0] * clean.shape[1])
         return mean.flatten(0, 1)[:, :, None, None]
 
     def _whole(self, node: Node, windows: Tensor) -> Tensor:
-        """Whole maps: the clean one, with the windows put into it."""
+        """Whole maps `(B, C, H, W)`: copies of the clean map with the windows put into them."""
         clean, (rows, columns) = self.clean.values[node], (self.rows[node], self.columns[node])
         whole = Windows([0] * len(rows.starts), clean.shape[0]), Windows([0] * len(columns.starts), clean.shape[1])
         maps = clean.expand(len(rows.starts), len(columns.starts), *clean.shape).clone()

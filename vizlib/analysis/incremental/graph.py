@@ -1,4 +1,4 @@
-"""A network as a list of layers whose windows can be followed, and a tail of those that run as they are."""
+"""A network as a list of layers whose windows can be followed, and a tail of layers that are run in full."""
 
 import operator
 from collections.abc import Callable, Iterator
@@ -18,22 +18,22 @@ _ALIASES = (nn.Identity, nn.Dropout, nn.Flatten)  # in eval mode their output sh
 
 
 class Unknown(Exception):
-    """This network cannot be followed layer by layer; the message says why."""
+    """A network cannot be followed layer by layer; the message says why."""
 
 
 @dataclass(eq=False)
 class Step:
-    """One layer, with the batch normalisation and ReLU that follow it.
+    """One layer, together with the batch normalisation and ReLU that follow it.
 
     Attributes:
-        output: The node of the traced network whose value this gives.
+        output: The node of the traced network whose value the step computes.
         inputs: The nodes that it reads.
-        apply: From patches of the inputs `(B, h, w, C)`, with their padding, to windows `(B, h', w', C')`.
-        reach: Of rows and of columns.
-        padding: What stands outside the map: 0, or -inf for max pooling.
-        reads, macs: Numbers read and multiply-adds for each pixel of a convolution's output.
-        merges: Whether it joins branches (a sum or a concatenation).
-        releases: Inputs that no later step reads.
+        apply: A function from patches of the inputs `(B, h, w, C)`, padding included, to windows `(B, h', w', C')`.
+        reach: How its outputs depend on its inputs, along rows and along columns.
+        padding: The value outside the map: 0, or -inf for max pooling.
+        reads, macs: For a convolution, the numbers read and the multiply-adds for each pixel of its output.
+        merges: Whether it joins branches, as a sum or a concatenation does.
+        releases: The inputs that no later step reads.
     """
 
     output: Node
@@ -48,14 +48,15 @@ class Step:
 
 
 class Graph:
-    """A traced network, sorted.
+    """A traced network, divided into steps and a tail.
 
     Attributes:
-        image: The node that stands for the images.
+        module: The traced network.
+        image: The node of the input images.
         steps: The layers that can be followed, in the order in which they run.
-        means: Nodes that average a step's whole maps.
-        tail: All other nodes, the logits last.
-        read: The steps' outputs (or the image) that the tail reads.
+        means: The nodes that average the whole maps of a step.
+        tail: All other nodes; the last one is the logits.
+        read: The outputs of steps (or the image) that the tail reads.
     """
 
     def __init__(self, traced: fx.GraphModule, steps: list[Step], means: list[Node], tail: list[Node]):
@@ -70,24 +71,24 @@ class Graph:
 
     @property
     def followed(self) -> tuple[int, int]:
-        """How many of the network's convolutions are followed, and how many it has."""
+        """How many of the network's convolutions are followed, and how many it has in all."""
         convolutions = [module for module in self.module.modules() if isinstance(module, nn.Conv2d)]
         return sum(step.macs > 0 for step in self.steps), len(convolutions)
 
 
 def trace(module: nn.Module, classes: list[int] | None = None) -> Graph:
-    """Follow a network in eval mode from the image on, as far as its layers are of a kind that is known.
+    """The graph of a network in eval mode, followed from the image on as far as its layers are of a known kind.
 
     Args:
-        module: From normalised images `(N, 3, H, W)` to logits `(N, K)`. It is not changed.
-        classes: Compute these logits only, in this order; None gives all.
+        module: A module from normalised images `(N, 3, H, W)` to logits `(N, K)`; it is not changed.
+        classes: The classes whose logits are computed, in this order; None computes all.
 
     Raises:
-        Unknown: torch.fx cannot trace it, or it changes in place what others read.
+        Unknown: torch.fx cannot trace the module, or a layer changes in place what other layers read.
     """
     try:
         traced = fx.symbolic_trace(module)
-    except Exception as error:  # whatever a forward raises when a symbol comes in place of a tensor
+    except Exception as error:  # a forward may raise anything when it is given a symbol
         raise Unknown(f"torch.fx cannot trace {type(module).__name__}: {error}") from error
     if classes is not None:
         restrict(traced, classes)
@@ -110,7 +111,10 @@ def trace(module: nn.Module, classes: list[int] | None = None) -> Graph:
 
 
 def untraced(module: nn.Module, classes: list[int] | None = None) -> Graph:
-    """A network of which nothing is known: no steps, and all of it in the tail."""
+    """The graph of a network that cannot be traced: it has no steps, and the whole network is the tail.
+
+    The arguments are those of `trace`.
+    """
     graph = fx.Graph()
     logits = graph.call_module("whole", (graph.placeholder("images"),))
     graph.output(logits if classes is None else graph.call_function(operator.getitem, (logits, (slice(None), classes))))
@@ -119,7 +123,7 @@ def untraced(module: nn.Module, classes: list[int] | None = None) -> Graph:
 
 
 def _step(node: Node, traced: fx.GraphModule) -> Step | None:
-    """The step that begins with this node; None for a kind of layer that is not known."""
+    """The step that begins with this node, or None if the layer is not of a known kind."""
     layer, inputs = module_of(node, traced), tuple(node.all_input_nodes)
     if layers.is_convolution(layer):
         reads, macs = layer.weight[0].numel(), layer.weight.numel()
@@ -140,7 +144,11 @@ def _step(node: Node, traced: fx.GraphModule) -> Step | None:
 
 
 def _fuse(step: Step, traced: fx.GraphModule) -> Iterator[Node]:
-    """Let the step take in what follows it pixel by pixel, as long as nobody else reads what is in between."""
+    """Fuse the pointwise layers after a step into it, as long as nothing else reads the values in between.
+
+    Yields:
+        The nodes that have become part of the step.
+    """
     while len(step.output.users) == 1:
         node = next(iter(step.output.users))
         layer, then = module_of(node, traced), pointwise(node, traced)
@@ -159,7 +167,7 @@ def _both(first: Callable[..., Tensor], second: Callable[[Tensor], Tensor]) -> C
 
 
 def _check_in_place(node: Node, traced: fx.GraphModule) -> None:
-    """An in-place ReLU is harmless where nobody else reads its input, under whatever name."""
+    """Raise `Unknown` if a node changes its input in place and another node reads that input, or an alias of it."""
     changes = getattr(module_of(node, traced), "inplace", False) or node.kwargs.get("inplace", False)
     if not changes and not (node.op == "call_method" and node.target.endswith("_")) and node.target != operator.iadd:
         return

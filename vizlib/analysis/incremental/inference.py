@@ -1,4 +1,4 @@
-"""Clean run, occluders in blocks, and the logits for each: how the parts of incremental inference work together."""
+"""The logits for many occluders: how the parts of incremental inference work together."""
 
 from collections.abc import Iterator, Sequence
 from itertools import product
@@ -13,13 +13,13 @@ from vizlib.analysis.incremental.graph import Graph, Unknown, trace, untraced
 from vizlib.analysis.incremental.windows import Interval
 from vizlib.models import Network
 
-SIDE = 3  # rows and columns of positions in a block: more would have windows of more different sizes
+SIDE = 3  # rows and columns of positions in a block; in a larger block the windows would differ more in size
 
 
-LARGEST = 16 * 2**20  # bytes of a block's largest matrix: it should stay in a processor's cache
+LARGEST = 16 * 2**20  # bytes of a block's largest matrix, which should fit in the processor's cache
 
 
-TAIL = 8 * 2**20  # bytes of the activations that go into the tail at once
+TAIL = 8 * 2**20  # bytes of activations that go through the tail at once
 
 
 @torch.inference_mode()
@@ -28,7 +28,7 @@ def clean_run(net: Network, image: Tensor, classes: list[int] | None = None) -> 
 
     Args:
         image: `(1, 3, H, W)` in [0, 1].
-        classes: Compute these logits only, in this order; None gives all.
+        classes: The classes whose logits are computed, in this order; None computes all.
     """
     normalized = net.normalize(image)
     try:
@@ -41,14 +41,14 @@ def clean_run(net: Network, image: Tensor, classes: list[int] | None = None) -> 
 def occlude(
     clean: Clean, fill: Tensor, rows: Sequence[Interval], columns: Sequence[Interval]
 ) -> Iterator[tuple[list[tuple[int, int]], Tensor]]:
-    """The logits for an occluder at each pair of some rows and some columns, several pairs at a time.
+    """The logits for an occluder at every pair of rows and columns, several pairs at a time.
 
     Args:
-        fill: `(1, 3, H, W)`, normalised: what shows where the occluder is.
-        rows, columns: What it covers, in pixels: (first, one past the last).
+        fill: What the occluder shows, `(1, 3, H, W)`, normalised.
+        rows, columns: The intervals of pixels that it covers: (first, one past the last).
 
     Yields:
-        Pairs (index of the row, index of the column), and their logits `(pairs, K)`.
+        A list of pairs (index into `rows`, index into `columns`), and their logits `(pairs, K)`.
     """
     fill = fill[0].permute(1, 2, 0).contiguous()
     cells: list[tuple[int, int]] = []
@@ -64,7 +64,11 @@ def occlude(
 
 
 def blocks(clean: Clean, rows: Sequence[Interval], columns: Sequence[Interval]) -> Iterator[tuple[slice, slice]]:
-    """Neighbouring rows and columns, few enough to stay in the cache and to have windows of nearly one size."""
+    """Blocks of neighbouring rows and columns, small enough to fit in the cache and to need windows of similar size.
+
+    Yields:
+        Slices of `rows` and of `columns`.
+    """
     whole = Block(clean, rows, columns)
     sizes = {node: windows.size * whole.columns[node].size for node, windows in whole.rows.items()}
     largest = max(4 * step.reads * sizes[step.output] for step in clean.graph.steps) if clean.graph.steps else 0
@@ -74,13 +78,13 @@ def blocks(clean: Clean, rows: Sequence[Interval], columns: Sequence[Interval]) 
 
 
 def _enough(clean: Clean) -> int:
-    """How many positions go through the tail at once: the large weights of its linear layers are read once for all."""
+    """How many positions go through the tail at once, so that its large linear layers are read less often."""
     numbers = sum(clean.values[node].numel() for node in clean.graph.read)
     return max(8, min(64, TAIL // (4 * numbers))) if numbers else 64
 
 
 def _finish(graph: Graph, values: list[dict[Node, Tensor]]) -> Tensor:
-    """Run the tail on a batch of several blocks."""
+    """The logits of several blocks, computed by running the tail on all of them as one batch."""
     runner = fx.Interpreter(graph.module)
     runner.env = {node: torch.cat([value[node] for value in values]) for node in values[0]}
     for node in graph.tail:

@@ -1,4 +1,4 @@
-"""The layers whose windows can be followed: what they do to patches `(B, h, w, C)` that hold their padding already."""
+"""The layers whose windows can be followed: what they do to patches `(B, h, w, C)`, which include their padding."""
 
 import operator
 from collections.abc import Callable
@@ -15,11 +15,11 @@ _ADDS = (operator.add, operator.iadd, torch.add)
 
 
 class Convolution:
-    """A convolution as one product of matrices (im2col).
+    """A convolution as one matrix product (im2col).
 
-    A row of the left matrix holds the kernel * kernel * C numbers that one output pixel reads, a column of the right
-    one the weights of one output channel. For windows this beats the library's convolution, which compiles code anew
-    for every size of window.
+    A row of the left matrix holds the kernel * kernel * C numbers that one output pixel reads; a column of the right
+    matrix holds the weights of one output channel. For windows this is faster than the library's convolution, which
+    compiles new code for every window size.
     """
 
     def __init__(self, layer: nn.Conv2d):
@@ -40,7 +40,7 @@ class Convolution:
 def im2col(
     patches: Tensor, kernel: tuple[int, int], stride: tuple[int, int] = (1, 1), dilation: tuple[int, int] = (1, 1)
 ) -> Tensor:
-    """The numbers that each output pixel reads, `(B, h', w', kernel, kernel, C)`: a view, nothing is copied yet."""
+    """The numbers that each output pixel reads, `(B, h', w', kernel, kernel, C)`: a view, so nothing is copied."""
     batch, *sizes, channels = patches.shape
     b, *steps, c = patches.stride()
     out = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(sizes, kernel, stride, dilation, strict=True)]
@@ -50,28 +50,31 @@ def im2col(
 
 
 def _channels_first(function: Callable[..., Tensor], patches: Tensor, *options: object) -> Tensor:
-    """One of torch's functions for images `(B, C, h, w)`, on patches."""
+    """The result of one of torch's functions for images `(B, C, h, w)` when it is applied to patches."""
     return function(patches.permute(0, 3, 1, 2), *options).permute(0, 2, 3, 1).contiguous()
 
 
 def max_pooling(layer: nn.MaxPool2d) -> Callable[[Tensor], Tensor]:
+    """Max pooling as a function of patches."""
     return lambda patches: _channels_first(
         nn.functional.max_pool2d, patches, layer.kernel_size, layer.stride, 0, layer.dilation
     )
 
 
 def average_pooling(layer: nn.AvgPool2d) -> Callable[[Tensor], Tensor]:
+    """Average pooling as a function of patches."""
     return lambda patches: _channels_first(nn.functional.avg_pool2d, patches, layer.kernel_size, layer.stride)
 
 
 def normalization(layer: nn.BatchNorm2d) -> Callable[[Tensor], Tensor]:
-    """Batch normalisation in eval mode: each channel times a number, plus a number."""
+    """Batch normalisation in eval mode as a function of patches: each channel times a number, plus a number."""
     scale = torch.rsqrt(layer.running_var + layer.eps) * (1 if layer.weight is None else layer.weight)
     shift = (0 if layer.bias is None else layer.bias) - layer.running_mean * scale
     return lambda patches: torch.addcmul(shift, patches, scale)
 
 
 def concatenation(*patches: Tensor) -> Tensor:
+    """Patches of several branches, concatenated along their channels."""
     return torch.cat(patches, -1)
 
 
@@ -79,19 +82,19 @@ def concatenation(*patches: Tensor) -> Tensor:
 
 
 def module_of(node: Node, traced: fx.GraphModule) -> nn.Module | None:
-    """The module that a node of a traced network calls, if it calls one."""
+    """The module that a node of a traced network calls, or None if it calls none."""
     return traced.get_submodule(node.target) if node.op == "call_module" else None
 
 
 def reach_of(layer: nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d) -> tuple[Reach, Reach]:
-    """Of rows and of columns."""
+    """How the layer's outputs depend on its inputs, along rows and along columns."""
     settings = layer.kernel_size, layer.stride, layer.padding, getattr(layer, "dilation", 1)
     pairs = [(setting, setting) if isinstance(setting, int) else setting for setting in settings]
     return Reach(*(pair[0] for pair in pairs)), Reach(*(pair[1] for pair in pairs))
 
 
 def pointwise(node: Node, traced: fx.GraphModule) -> Callable[[Tensor], Tensor] | None:
-    """What the node does to each number by itself; None where it does anything else."""
+    """The function that a node applies to each number by itself, or None if it does anything else."""
     layer = module_of(node, traced)
     if isinstance(layer, nn.ReLU) or (node.op != "call_module" and node.target in _RELUS):
         return torch.relu
@@ -99,37 +102,41 @@ def pointwise(node: Node, traced: fx.GraphModule) -> Callable[[Tensor], Tensor] 
 
 
 def is_convolution(layer: nn.Module | None) -> bool:
+    """Whether the layer is a convolution that can be followed: zero padding, of a given width."""
     return isinstance(layer, nn.Conv2d) and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
 
 
 def is_max_pooling(layer: nn.Module | None) -> bool:
+    """Whether the layer is max pooling that can be followed: it returns the maxima only."""
     return isinstance(layer, nn.MaxPool2d) and not layer.return_indices
 
 
 def is_average_pooling(layer: nn.Module | None) -> bool:
-    """Only without padding, where each output is the mean of equally many numbers."""
+    """Whether the layer is average pooling that can be followed: every output is the mean of equally many inputs."""
     plain = isinstance(layer, nn.AvgPool2d) and layer.padding in (0, (0, 0)) and not layer.ceil_mode
     return plain and layer.divisor_override is None
 
 
 def is_normalization(layer: nn.Module | None) -> bool:
+    """Whether the layer is batch normalisation that can be followed: it has running statistics."""
     return isinstance(layer, nn.BatchNorm2d) and layer.running_var is not None
 
 
 def is_sum(node: Node) -> bool:
+    """Whether the node adds two feature maps, with no further options."""
     two = len(node.all_input_nodes) == 2 and node.args == tuple(node.all_input_nodes)
     return node.target in _ADDS and two and not node.kwargs
 
 
 def is_concatenation(node: Node) -> bool:
-    """Of channels."""
+    """Whether the node concatenates feature maps along their channels."""
     if node.target is not torch.cat or not isinstance(node.args[0], list | tuple):
         return False
     return (node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)) in (1, -3)
 
 
 def is_mean(node: Node, traced: fx.GraphModule) -> bool:
-    """Whether it averages each whole map to one number, `(N, C, 1, 1)`."""
+    """Whether the node averages each whole map to one number, `(N, C, 1, 1)`."""
     layer = module_of(node, traced)
     if isinstance(layer, nn.AdaptiveAvgPool2d):
         return layer.output_size in (1, (1, 1))

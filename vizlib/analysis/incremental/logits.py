@@ -1,4 +1,4 @@
-"""Let a traced network compute the logits of some classes only."""
+"""Restricting a traced network to the logits of some classes."""
 
 import operator
 
@@ -10,10 +10,11 @@ from vizlib.analysis.incremental.layers import is_convolution, is_mean, module_o
 
 
 def restrict(traced: fx.GraphModule, classes: list[int]) -> None:
-    """Give the last layer only the rows of its weights that belong to `classes`.
+    """Make a traced network compute only the logits of `classes`, in this order.
 
-    That is a linear layer (VGG, ResNet), or a convolution whose maps are averaged (SqueezeNet), where it saves much.
-    In a network that ends otherwise all logits are computed, and picked from. The original's layers are not changed.
+    The last layer keeps only the weights of these classes. It may be a linear layer (VGG, ResNet) or a convolution
+    whose maps are averaged (SqueezeNet), where this saves a lot. If a network ends in another way, all logits are
+    computed and these are selected. The layers of the original network are not changed.
     """
     output = next(node for node in traced.graph.nodes if node.op == "output")
     last = _last_layer(output.args[0], traced)
@@ -26,7 +27,7 @@ def restrict(traced: fx.GraphModule, classes: list[int]) -> None:
 
 
 def _last_layer(node: Node, traced: fx.GraphModule) -> Node | None:
-    """Back from the logits through what keeps the classes apart, to the layer that makes them."""
+    """The layer that makes the logits, found by going back through layers that keep the classes apart, or None."""
     averaged = flattened = False
     while node.op == "call_module" or node.op == "call_function":
         layer = module_of(node, traced)
@@ -46,7 +47,7 @@ def _last_layer(node: Node, traced: fx.GraphModule) -> Node | None:
 
 
 def _rows(layer: nn.Linear | nn.Conv2d, classes: list[int]) -> nn.Module:
-    """A layer that gives some of the outputs of another."""
+    """A copy of a layer that computes only the outputs of some classes."""
     biased = layer.bias is not None
     if isinstance(layer, nn.Linear):
         part = nn.Linear(layer.in_features, len(classes), biased, device="meta")

@@ -1,4 +1,4 @@
-"""Windows out of maps, and into them. For R rows and C columns of positions they are `(R, C, h, w, channels)`."""
+"""Cutting windows out of maps and putting them back; for R rows and C columns they are `(R, C, h, w, channels)`."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby, product
@@ -10,9 +10,9 @@ from vizlib.analysis.incremental.windows import Interval, Windows
 
 
 def cut(source: Tensor, rows: Windows, columns: Windows) -> Tensor:
-    """A copy of the windows of a map `(H, W, channels)`, for each pair of a row and a column.
+    """A copy of the windows of a map `(H, W, channels)`, for every pair of a row and a column.
 
-    A line of a window is one run of w * channels numbers in memory, and is copied as one piece.
+    Each line of a window is w * channels consecutive numbers in memory, and is copied in one piece.
     """
     across, channels = source.shape[1:]
     runs = source.as_strided((len(source) * across - columns.size + 1, columns.size * channels), (channels, 1))
@@ -23,11 +23,13 @@ def cut(source: Tensor, rows: Windows, columns: Windows) -> Tensor:
 
 
 def put(small: Tensor, windows: Sequence[Windows], large: Tensor, patches: Sequence[Windows]) -> Tensor:
-    """Copy windows into the larger patches around them, as far as they lie inside, and return the patches.
+    """Copy windows into patches, as far as they lie inside them, and return the patches.
 
     Args:
-        small, large: `(R, C, h, w, channels)`; `large` is changed.
-        windows, patches: Where the windows and where the patches are, each as (rows, columns).
+        small: The contents of the windows, `(R, C, h, w, channels)`.
+        windows: Where the windows are, as (rows, columns).
+        large: The contents of the patches, `(R, C, h', w', channels)`; it is changed in place.
+        patches: Where the patches are, as (rows, columns).
     """
     for (i, to_y, from_y), (j, to_x, from_x) in product(*map(_places, windows, patches)):
         large[i, j, to_y, to_x] = small[i, j, from_y, from_x]
@@ -35,7 +37,7 @@ def put(small: Tensor, windows: Sequence[Windows], large: Tensor, patches: Seque
 
 
 def _places(windows: Windows, patches: Windows) -> Iterator[tuple[slice, slice, slice]]:
-    """Neighbouring positions with the same offset: which they are, where in the patch, what part of the window."""
+    """Runs of positions with the same offset: the positions, the part of the patch, and the part of the window."""
     offsets = [start - first for start, first in zip(windows.starts, patches.starts, strict=True)]
     position = 0
     for offset, same in groupby(offsets):
@@ -47,7 +49,7 @@ def _places(windows: Windows, patches: Windows) -> Iterator[tuple[slice, slice, 
 
 
 def inside(windows: Windows, intervals: Sequence[Interval]) -> Tensor:
-    """Which pixels of each window lie in its position's interval, as booleans `(positions, size)`."""
+    """Which pixels of each window lie in the interval of its position, as booleans `(positions, size)`."""
     places = torch.tensor(windows.starts)[:, None] + torch.arange(windows.size)
     first, end = torch.tensor(intervals).T[:, :, None]
     return (first <= places) & (places < end)

@@ -1,4 +1,4 @@
-"""What incremental inference has to do: how its windows grow, and how many multiply-adds are left."""
+"""The work of incremental inference: how its windows grow, and how many multiply-adds it saves."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from vizlib.models import Network
 
 
 class Growth(NamedTuple):
-    """The window of one layer's output that an occluder can change, and the whole map's height and width."""
+    """The window of a layer's output that an occluder can change (rows, columns), and the size of the whole map."""
 
     layer: str
     rows: Interval
@@ -24,14 +24,16 @@ class Growth(NamedTuple):
 
 
 def growth(net: Network, image: Tensor, rows: Interval, columns: Interval) -> list[Growth]:
-    """How the window grows from layer to layer, for an occluder on these rows and columns.
+    """How the window that an occluder can change grows from layer to layer.
 
     Args:
         image: `(1, 3, H, W)` in [0, 1].
-        rows, columns: What is covered, in pixels: (first, one past the last).
+        rows, columns: The intervals of pixels that are covered: (first, one past the last).
 
     Returns:
-        The image, and every layer of `net.layers` that can be followed; one of several steps at its last step.
+        A `Growth` for the image (its layer is 'image') and then for the layers of `net.layers` that can be followed. A
+        convolution is computed together with the ReLU after it, so only the ReLU is listed. A layer of several steps,
+        such as a residual block, has the window of its last step.
     """
     clean = clean_run(net, image)
     block = Block(clean, [rows], [columns])
@@ -47,7 +49,7 @@ def _boxes(block: Block, node: Node) -> list[Interval]:
 
 
 def _layer(net: Network, node: Node) -> str | None:
-    """The layer that a node of the traced network belongs to, by its name in `net.layers`."""
+    """The name in `net.layers` of the layer that a node of the traced network belongs to, or None."""
     names = {id(layer): name for name, layer in net.layers.items()}
     around = [net.module.get_submodule(path) for path, _ in node.meta.get("nn_module_stack", {}).values()]
     return next((names[id(module)] for module in around if id(module) in names), None)
@@ -60,11 +62,12 @@ def saving(
     columns: Sequence[Interval],
     classes: list[int] | None = None,
 ) -> float:
-    """How many times fewer multiply-adds the convolutions need than in whole forwards.
+    """How many times fewer multiply-adds the convolutions need than in full forward passes.
 
     Args:
-        rows, columns: What is covered: one occluder for each pair.
-        classes: Where only these logits are asked for.
+        image: `(1, 3, H, W)` in [0, 1].
+        rows, columns: The intervals of pixels that are covered; there is one occluder for each pair.
+        classes: The classes whose logits are computed; None computes all.
     """
     count, whole = len(rows) * len(columns), convolution_macs(net, image)
     clean = clean_run(net, image, classes)
@@ -74,7 +77,7 @@ def saving(
 
 
 def convolution_macs(net: Network, image: Tensor) -> int:
-    """Multiply-adds of all convolutions in one whole forward."""
+    """The multiply-adds of all convolutions in one full forward pass for an image `(1, 3, H, W)`."""
     layers = {path: layer for path, layer in net.module.named_modules() if isinstance(layer, nn.Conv2d)}
     with recording(net, layers) as outputs:
         net(image)

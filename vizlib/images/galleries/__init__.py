@@ -1,8 +1,8 @@
 """Labelled collections of images that several notebooks share.
 
-`patches()` and `digits()` are there offline, `imagenette()` and `cifar10()` are downloaded when asked for,
-`folder(path)` holds a user's own photos, and `stack(images, labels, names)` whatever else. All keep one contract,
-`Gallery`.
+`patches()` and `digits()` work offline, `imagenette()` and `cifar10()` are downloaded at their first use,
+`folder(path)` opens a user's own photos, and `stack(pictures, labels, names)` takes images that are already in memory.
+All of them return a `Gallery`.
 """
 
 from vizlib.images.galleries.downloads import cifar10, imagenette

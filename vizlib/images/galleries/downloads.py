@@ -1,4 +1,4 @@
-"""torchvision's datasets, downloaded when they are asked for."""
+"""Datasets from torchvision, downloaded at their first use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,15 @@ from vizlib.images.galleries.gallery import Gallery
 
 
 def imagenette(split: str = "val", size: str = "160px") -> Gallery:
-    """Ten easy classes of ImageNet (Howard 2019): 3,925 validation photos at 160 pixels, a download of 99 MB.
+    """Ten easily told classes of ImageNet (Howard 2019): 3,925 validation photos at 160 pixels, a 99 MB download.
 
     Args:
         split: 'val' or 'train' (9,469 photos).
         size: '160px', '320px' or 'full'.
 
     Raises:
-        AssetError: It cannot be downloaded or stored.
+        AssetError: The dataset cannot be downloaded, stored or read.
+        ValueError: `split` or `size` is none of these.
     """
     from torchvision.datasets import Imagenette
 
@@ -32,13 +33,14 @@ def imagenette(split: str = "val", size: str = "160px") -> Gallery:
 
 
 def cifar10(split: str = "test") -> Gallery:
-    """CIFAR-10 (Krizhevsky 2009): 32x32 photos of ten classes, 10,000 for the test, a download of 170 MB.
+    """CIFAR-10 (Krizhevsky 2009): 32x32 photos of ten classes, 10,000 of them in the test set, a 170 MB download.
 
     Args:
         split: 'test' or 'train' (50,000 photos).
 
     Raises:
-        AssetError: It cannot be downloaded or stored.
+        AssetError: The dataset cannot be downloaded, stored or read.
+        ValueError: `split` is neither of these.
     """
     from torchvision.datasets import CIFAR10
 

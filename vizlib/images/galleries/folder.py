@@ -1,4 +1,4 @@
-"""A user's own photos."""
+"""A gallery of the user's own photos, read from a folder."""
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -13,13 +13,17 @@ from vizlib.images.galleries.gallery import Gallery
 
 
 def folder(path: str | Path, workers: int = 2) -> Gallery:
-    """Every photo in a folder and the folders in it, labelled by the folder that it lies in.
+    """Every photo in a folder and its subfolders, labelled with the folder that it lies in.
 
-    Each file is opened once to see whether it can be read; those that cannot are in `skipped`, with the reason.
-    Names that begin with a dot are passed over.
+    Each file is opened once to see whether it can be read; files that cannot are listed in `skipped`, with the reason.
+    Names that begin with a dot are ignored.
+
+    Args:
+        path: The folder.
+        workers: How many threads check the files.
 
     Raises:
-        ImageError: Not a folder, or no image in it.
+        ImageError: `path` is not a folder, or there is no image in it.
     """
     root = Path(path).expanduser().resolve()  # a worker may have another working folder
     if not root.is_dir():
@@ -30,9 +34,8 @@ def folder(path: str | Path, workers: int = 2) -> Gallery:
         if file.is_file() and not any(part.startswith(".") for part in file.relative_to(root).parts)
     ]
     with ThreadPoolExecutor(workers) as pool, warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", Image.DecompressionBombWarning
-        )  # MAX_PIXELS is stricter, and says so in `skipped`
+        # PIL's warning is not needed: MAX_PIXELS is stricter, and `skipped` says which files are too large.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         faults = list(pool.map(_fault, files))
     good = [file for file, fault in zip(files, faults, strict=True) if fault is None]
     skipped = tuple(fault for fault in faults if fault is not None)
@@ -46,22 +49,24 @@ def folder(path: str | Path, workers: int = 2) -> Gallery:
 
 
 def _fault(file: Path) -> str | None:
-    """Why a file cannot be used, or None. JPEGs are decoded at an eighth of their size, which still finds damage."""
+    """Why a file cannot be used, or None if it can. A JPEG is decoded at an eighth of its size, which is enough."""
     try:
         with Image.open(file) as picture:
             if picture.width * picture.height > images.MAX_PIXELS:
                 return f"{file.name}: {picture.width * picture.height:,} pixels, more than {images.MAX_PIXELS:,}"
-            if picture.mode in ("I", "F"):  # whether their numbers can be used is seen only in full
+            if picture.mode in ("I", "F"):  # only a full decode shows whether their values can be used
                 images.load(file)
             picture.draft("RGB", (1, 1))
             picture.load()
-    except Exception as error:  # decoders raise nearly anything on damaged files
+    except Exception as error:  # decoders may raise almost anything on damaged files
         return f"{file.name}: {error}"
     return None
 
 
 @dataclass(frozen=True)
 class Files:
+    """A `source` of a `Gallery`: image files on disk, decoded when they are asked for."""
+
     paths: tuple[str, ...]
 
     def __call__(self, i: int) -> Tensor:

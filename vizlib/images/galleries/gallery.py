@@ -1,4 +1,4 @@
-"""Labelled collections of images: what they all have in common, and those that are in memory."""
+"""The contract of a labelled collection of images, and the collections that are held in memory."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
@@ -14,14 +14,14 @@ from vizlib import images
 
 @dataclass(frozen=True)
 class Gallery:
-    """Images with labels. It can be pickled, and sent to another process.
+    """Images with labels. A gallery can be pickled and sent to another process.
 
     Attributes:
-        name: What it is called.
-        names: The names that labels stand for.
-        source: Opens the i-th image of the whole collection as `(1, 3, H, W)` in [0, 1].
-        numbers: Which of the whole collection are in here, in order.
-        classes: The label of each of them, an index into `names`.
+        name: The name of the gallery.
+        names: The class names; a label is an index into them.
+        source: A function from i to the i-th image of the whole collection, `(1, 3, H, W)` in [0, 1].
+        numbers: Which images of the whole collection this gallery holds, in order.
+        classes: The label of each of these images.
         skipped: For a folder, the files that could not be read, each with the reason.
     """
 
@@ -36,11 +36,19 @@ class Gallery:
         return len(self.numbers)
 
     def image(self, i: int) -> Tensor:
-        """The i-th image, `(1, 3, H, W)` in [0, 1], of its own size."""
+        """The i-th image at its own size, `(1, 3, H, W)` in [0, 1].
+
+        Raises:
+            IndexError: There is no i-th image.
+        """
         return self.source(self.numbers[self._index(i)])
 
     def label(self, i: int) -> int:
-        """The i-th label, an index into `names`."""
+        """The label of the i-th image, an index into `names`.
+
+        Raises:
+            IndexError: There is no i-th image.
+        """
         return self.classes[self._index(i)]
 
     @property
@@ -53,24 +61,28 @@ class Gallery:
         return images.to_array(images.prepare(self.image(i), side))
 
     def batch(self, indices: Iterable[int], side: int) -> Tensor:
-        """Several images as squares of one size, `(n, 3, side, side)`."""
+        """The images at these indices, each prepared as a square, `(n, 3, side, side)` in [0, 1]."""
         return torch.cat([images.prepare(self.image(i), side) for i in indices])
 
     def subset(self, indices: Iterable[int]) -> "Gallery":
-        """Some of the images, in the order given; their `numbers` still say where they stand in the whole."""
+        """A gallery of the images at these indices, in that order; `numbers` still refers to the whole collection."""
         chosen = [self._index(i) for i in indices]
         numbers, classes = tuple(self.numbers[i] for i in chosen), tuple(self.classes[i] for i in chosen)
         return Gallery(self.name, self.names, self.source, numbers, classes, self.skipped)
 
     def shards(self, n: int) -> list["Gallery"]:
-        """At most n galleries of neighbouring images, as equal in length as can be, that make up this one."""
+        """This gallery cut into at most n parts of consecutive images, as equal in length as possible.
+
+        Raises:
+            ValueError: n is less than 1.
+        """
         if n < 1:
             raise ValueError(f"n = {n}: expected at least 1 shard")
         edges = np.linspace(0, len(self), min(n, len(self)) + 1).round().astype(int)
         return [self.subset(range(a, b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
 
     def digest(self, indices: Sequence[int]) -> str:
-        """A hash of the content of these images: the same images have the same, whatever they are called."""
+        """A hash of the content of the images at these indices; it does not depend on names or labels."""
         digests = (_digest(self.source, self.numbers[i]) for i in indices)
         return hashlib.sha256("".join(digests).encode()).hexdigest()
 
@@ -81,25 +93,36 @@ class Gallery:
 
 
 def _digest(source: Callable[[int], Tensor], number: int) -> str:
-    """From the file's bytes where there is a file, else from the pixels."""
+    """A hash of the image's file if the source has one, else of its pixels."""
     if hasattr(source, "digest"):
         return source.digest(number)
     return hashlib.sha256(source(number).numpy().tobytes()).hexdigest()
 
 
 def stack(pictures: Tensor, labels: Sequence[int], names: Sequence[str], name: str = "images") -> Gallery:
-    """A gallery of images `(N, 3, H, W)` in [0, 1] that are in memory already, with a label for each."""
+    """A gallery of images `(N, 3, H, W)` in [0, 1] that are already in memory.
+
+    Args:
+        pictures: The images.
+        labels: A label for each, from 0 to `len(names) - 1`.
+        names: The class names.
+        name: The name of the gallery.
+
+    Raises:
+        ImageError, TypeError: `pictures` break the contract of images.
+        ValueError: There is not one label for each image, or a label has no name.
+    """
     images.check(pictures, "pictures")
     classes = tuple(int(label) for label in labels)
     if len(classes) != len(pictures) or not all(0 <= label < len(names) for label in classes):
         raise ValueError(
             f"labels: expected {len(pictures)} whole numbers from 0 to {len(names) - 1}, one for each image, got "
-            f"{len(classes)} from {min(classes, default=None)} to {max(classes, default=None)}"
+            f"{len(classes)} of them, from {min(classes, default=None)} to {max(classes, default=None)}"
         )
     return Gallery(name, tuple(names), _Stack(pictures), tuple(range(len(pictures))), classes)
 
 
-@dataclass(frozen=True, eq=False)  # tensors and arrays have no single answer to ==
+@dataclass(frozen=True, eq=False)  # == of two tensors is not a single boolean
 class _Stack:
     pictures: Tensor
 
@@ -109,7 +132,7 @@ class _Stack:
 
 @cache
 def digits() -> Gallery:
-    """The 1,797 handwritten digits of scikit-learn, 8x8 pixels, white on black (Alpaydin and Kaynak 1998)."""
+    """scikit-learn's 1,797 handwritten digits, 8x8 pixels, white on black (Alpaydin and Kaynak 1998)."""
     from sklearn.datasets import load_digits
 
     data = load_digits()

@@ -1,4 +1,4 @@
-"""Square crops of the bundled photos."""
+"""A gallery of square crops of the bundled photos."""
 
 import hashlib
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ from torch import Tensor
 from vizlib import images
 from vizlib.images.galleries.gallery import Gallery
 
-FRACTIONS = (1, 2, 3, 4)  # a patch's side is the photo's shorter one divided by these
+FRACTIONS = (1, 2, 3, 4)  # a patch's side is the photo's shorter side divided by one of these
 
 
 @cache
 def patches() -> Gallery:
     """Square crops of the bundled colour photos at four scales, each also mirrored, labelled by photo.
 
-    At every scale they lie side by side without overlap; patches of different scales may share pixels, and
-    `overlapping` says which do.
+    Patches of the same scale lie side by side without overlap. Patches of different scales may share pixels;
+    `overlapping` says which ones do.
     """
     crops = tuple(_crops())
     names = tuple(images.photos())
@@ -30,7 +30,7 @@ def patches() -> Gallery:
 
 
 class Crop(NamedTuple):
-    """Where a patch lies: the name of the photo, the square in it, and whether it is mirrored."""
+    """Where a patch comes from: the name of the photo, the square in it, and whether it is mirrored."""
 
     photo: str
     box: images.Box
@@ -51,7 +51,7 @@ def _crops() -> Iterator[Crop]:
 
 @lru_cache(maxsize=16)
 def _photo(name: str) -> Tensor:
-    """A photo with its shorter side at most 300 pixels: all of them together take about 15 MB."""
+    """A photo, reduced so that its shorter side is at most 300 pixels; together the photos take about 15 MB."""
     photo = images.load(name)
     return images.resize(photo, 300) if min(photo.shape[2:]) > 300 else photo
 
@@ -76,9 +76,9 @@ class _Patches:
 
 
 def overlapping(gallery: Gallery) -> Tensor:
-    """Which images show the same pixels: `(N, N)` of booleans, true for an image and itself.
+    """Which images of a gallery share pixels: booleans `(N, N)`, true on the diagonal.
 
-    Only patches overlap. For them it also holds between a patch and a mirrored one.
+    Only images of `patches()` can overlap. A mirrored patch overlaps whatever its original overlaps.
     """
     if not isinstance(gallery.source, _Patches):
         return torch.eye(len(gallery), dtype=torch.bool)
