@@ -133,7 +133,8 @@ def run(path: Path) -> Measurements:
     text = dumps(tidy(notebook))
     size = len(text.encode())
     if size >= LARGEST_FILE:
-        raise NotebookError(f"the file would have {size / 1e6:.2f} MB and must stay under {LARGEST_FILE / 1e6}")
+        limit = f"must stay under {LARGEST_FILE / 1e6:g}: show smaller pictures"
+        raise NotebookError(f"the file would have {size / 1e6:.2f} MB and {limit}")
     write(path, text)
     first_picture = client.first_picture and client.first_picture - start
     return Measurements(seconds, first_picture, peak, size / 1e6)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from vizlib import images, models, plot
+from vizlib import images, models
 from vizlib.images import galleries
 from vizlib.models import Network
 from vizlib.optimize import last
@@ -297,27 +297,3 @@ def test_along_a_line_a_linear_network_is_linear():
     logits = robustness.along(net, image, d, [-0.2, 0.0, 0.1, 0.2])
     slope = module[1](d.flatten(1) / 0.25) - module[1].bias
     assert torch.allclose(logits, net(image) + torch.tensor([-0.2, 0, 0.1, 0.2])[:, None] * slope, atol=1e-5)
-
-
-# --- figures --------------------------------------------------------------------------------------------------------
-
-
-def test_the_view_shows_the_change_amplified_and_says_by_how_much(net, cat):
-    made = add(cat, torch.ones_like(cat), 2 / 255)
-    answers = [("cat", 0.7, 1), ("an extraordinarily long name of a class", 0.2, 2)]
-    figure = plot.attack_view(cat, made, answers, answers[::-1], amplified=20)
-    texts = [text.get_text() for axes in figure.axes for text in axes.texts] + [a.get_title() for a in figure.axes]
-    assert "the change × 20" in texts and any("at most 2.0" in text for text in texts) and "cat, 70%" in texts
-    assert any(text.endswith("…, 20%") for text in texts), "a long name is cut"
-    shown = figure.axes[1].images[0].get_array()
-    assert abs(float(shown.mean()) - (0.5 + 20 * 2 / 255)) < 0.01
-    with pytest.raises(ValueError, match="amplified is 0"):
-        plot.attack_view(cat, made, answers, answers, amplified=0)
-
-
-def test_panels_share_colours_and_want_a_value_for_each_distance():
-    figure = plot.line_panels([-1, 0, 1], {"a": {"x": [1, 2, 3], "y": [3, 2, 1]}, "b": {"y": [0, 0, 0]}}, "t", "logit")
-    left, right = figure.axes
-    assert left.lines[1].get_color() == right.lines[0].get_color() != left.lines[0].get_color()
-    with pytest.raises(ValueError, match="expected 3 values"):
-        plot.line_panels([-1, 0, 1], {"a": {"x": [1, 2]}}, "t", "logit")

@@ -1,6 +1,7 @@
 """Explorers and long computations without a browser: an asyncio loop stands for the kernel's."""
 
 import asyncio
+import io
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -8,10 +9,11 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 import ipywidgets
+import PIL.Image
 import pytest
 from matplotlib.figure import Figure
 
-from vizlib import models, plot, widgets
+from vizlib import images, models, plot, widgets
 from vizlib.analysis import activations
 from vizlib.widgets import page, progress
 from vizlib.widgets.explorer import Explorer, Progress
@@ -89,10 +91,31 @@ def test_a_callback_that_fails_is_raised_headless_and_said_in_a_browser(monkeypa
 def test_headless_the_first_picture_is_shown_and_no_widget(monkeypatch):
     shown = []
     monkeypatch.setenv("VIZLIB_LIVE", "0")
-    monkeypatch.setattr(plot.base, "display", shown.append)
+    monkeypatch.setattr(plot.figure, "display", shown.append)
     monkeypatch.setattr(page, "display", lambda *a, **k: pytest.fail("a widget was displayed"))
     explorer = widgets.explore(lambda a: figure_of(a / 10), "one bar", a=ipywidgets.IntSlider(3, 0, 10))
-    assert shown[0].data == explorer.picture.value
+    assert shown[0].data == explorer.picture.value and shown[0].format == explorer.picture.format == "png"
+
+
+def photo_of(level: float) -> Figure:
+    return plot.pictures([(0.7 + 0.3 * level) * images.prepare(images.load("chelsea"), 128)])
+
+
+@pytest.mark.parametrize(
+    ("live", "draw", "format"), [("1", figure_of, "jpeg"), ("0", figure_of, "png"), ("0", photo_of, "jpeg")]
+)
+def test_a_picture_that_follows_a_slider_is_jpeg_and_a_stored_one_what_is_smaller(monkeypatch, live, draw, format):
+    monkeypatch.setenv("VIZLIB_LIVE", live)
+    explorer = Explorer(lambda a: draw(a / 10), {"a": ipywidgets.IntSlider(3, 0, 10)})
+    assert explorer.picture.format == format
+    assert PIL.Image.open(io.BytesIO(bytes(explorer.picture.value))).format == format.upper()
+
+
+def test_a_live_picture_keeps_its_colours(monkeypatch):
+    monkeypatch.setenv("VIZLIB_LIVE", "1")
+    explorer = Explorer(photo_of, {"level": ipywidgets.FloatSlider(1, min=0, max=1)})
+    picture = PIL.Image.open(io.BytesIO(bytes(explorer.picture.value)))
+    assert len(picture.getcolors(2**24)) > 10_000, "a palette would have 256"
 
 
 def test_watched_the_widget_is_shown_with_a_fallback(monkeypatch):
@@ -125,7 +148,7 @@ def test_headless_a_generator_is_run_to_its_end_and_its_last_figure_shown(monkey
         yield Progress(2, 2)
 
     explorer = Explorer(draw, {"a": ipywidgets.IntSlider(3, 0, 10)})
-    assert explorer.picture.value == plot.to_png(figure_of(0.3), palette=True)
+    assert explorer.picture.value == plot.encode(figure_of(0.3))[0]
 
 
 def test_a_generator_without_a_figure_is_a_mistake(monkeypatch):
@@ -151,7 +174,7 @@ class Stage:
 
 
 def picture_of(value: float) -> bytes:
-    return plot.to_png(figure_of(value))
+    return plot.encode(figure_of(value), quickly=True)[0]
 
 
 def test_each_figure_replaces_the_one_before_while_the_loop_stays_free(monkeypatch):

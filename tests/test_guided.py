@@ -1,13 +1,12 @@
 """Gradients of one neuron: which neuron is meant, what is left behind, and the numbers behind the pictures."""
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vizlib import hooks, images, models, plot
+from vizlib import hooks, images, models
 from vizlib.analysis import guided
 from vizlib.analysis.receptive_field import receptive_field
 from vizlib.images import Box
@@ -192,67 +191,3 @@ def test_guided_backprop_hardly_tells_classes_apart(net, photos):
     agreement = {r: guided.agreement(*(guided.gradient(net, photos, None, c, rule=r) for c in ends)) for r in RULES}
     assert agreement["guided"].min() > 0.7
     assert agreement["backprop"].max() < 0.3
-
-
-# --- pictures -------------------------------------------------------------------------------------------------------
-
-
-def test_around_grey_keeps_signs_and_scales_each_picture_by_itself():
-    gradient = torch.zeros(3, 3, 4, 4)
-    gradient[0, 0, 1, 2], gradient[0, 2, 3, 3] = 2.0, -1.0
-    gradient[1] = 1000 * gradient[0]
-    pictures = plot.around_gray(gradient, quantile=1)
-    assert pictures[0, 0, 1, 2] == 1 and pictures[0, 2, 3, 3] == 0.25 and pictures[0, 1, 0, 0] == 0.5
-    torch.testing.assert_close(pictures[1], pictures[0])
-    assert (pictures[2] == 0.5).all()
-    for bad in ({"quantile": 0}, {"gradients": gradient[0]}):
-        with pytest.raises(ValueError, match=r"expected gradients \(N, 3, H, W\) and a quantile in \(0, 1\]"):
-            plot.around_gray(**{"gradients": gradient, **bad})
-
-
-def test_an_outlier_does_not_make_the_picture_grey():
-    gradient = torch.linspace(-1, 1, 3 * 50 * 50).view(1, 3, 50, 50)
-    gradient[0, 0, 0, 0] = 1e6
-    assert plot.around_gray(gradient).std() > 0.2
-
-
-def test_gradients_stand_beside_their_image_with_the_receptive_field_framed_and_enlarged():
-    image, gradient = torch.rand(1, 3, 6, 8), torch.randn(1, 3, 6, 8)
-    by_title = {"plain": gradient, "guided": gradient.clamp(min=0)}
-    figure = plot.gradients(image, by_title, "a neuron", (1, 4, 2, 7))
-    assert [axes.get_title() for axes in figure.axes] == ["the image", "plain", "guided", "", "", ""]
-    shown = [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
-    np.testing.assert_allclose(shown[0], image[0].permute(1, 2, 0))
-    np.testing.assert_allclose(shown[1], plot.around_gray(gradient)[0].permute(1, 2, 0))
-    for whole, close, axes in zip(shown[:3], shown[3:], figure.axes[:3], strict=True):
-        assert np.array_equal(close, whole[1:4, 2:7])
-        assert axes.patches[0].get_bbox().bounds == (1.5, 0.5, 5, 3)
-    assert len(plot.gradients(image, by_title).axes) == 3
-
-
-def test_small_signed_grids_show_every_number():
-    figure = plot.signed_grids({"in": torch.tensor([[1.0, -2.5]]), "out": torch.tensor([[1.0, -0.0]])}, columns=2)
-    assert [[text.get_text() for text in axes.texts] for axes in figure.axes] == [["1", "-2.5"], ["1", "0"]]
-    assert [axes.get_title() for axes in figure.axes] == ["in", "out"]
-
-
-def test_large_signed_grids_are_colours_around_zero():
-    figure = plot.signed_grids({"map": torch.linspace(-1, 3, 81).view(9, 9)})
-    axes, color_bar = figure.axes
-    assert not axes.texts
-    assert axes.images[0].get_clim() == (-3, 3)
-    assert [label.get_text() for label in color_bar.get_xticklabels()] == ["-3", "0", "3"]
-
-
-def test_patches_stand_above_what_belongs_to_them():
-    small, large, below = torch.zeros(1, 3, 2, 4), torch.rand(3, 4, 4), torch.full((3, 4, 4), 0.5)
-    figure = plot.patch_rows({"channel 7": ([small, large], [below, below]), "channel 8": ([small], [small])}, "both")
-    first, second = (np.asarray(axes.images[0].get_array()) for axes in figure.axes)
-    assert first.shape == (4 + 1 + 4, 4 + 1 + 4, 3)
-    assert (first[0] == np.concatenate([np.ones((5, 3)), large[:, 0].T])).all()  # the small one has white above it
-    assert (first[1:3, :4] == 0).all() and (first[5:, :4] == 0.5).all()
-    assert second.shape == (2 + 1 + 2, 4, 3)
-    assert [axes.get_title() for axes in figure.axes] == ["channel 7", "channel 8"]
-    for bad in ({}, {"one": ([small], [])}, {"none": ([], [])}):
-        with pytest.raises(ValueError, match="at least one, each with as many pictures below as patches above"):
-            plot.patch_rows(bad)

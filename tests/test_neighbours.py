@@ -4,12 +4,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_hex
 
-from vizlib import plot
 from vizlib.analysis import neighbours
-from vizlib.plot import neighbours as found
 
 POINTS = torch.tensor([[0.0, 0], [1, 0], [0, 2], [5, 5]])
 
@@ -71,36 +67,8 @@ def test_kept_share_ignores_the_order():
         (lambda: neighbours.nearest(POINTS, POINTS * torch.nan, 1), "finite.*NaN"),
         (lambda: neighbours.nearest(POINTS, POINTS, 1, torch.eye(3).bool()), r"leave_out.*\(4, 4\).*\(3, 3\)"),
         (lambda: neighbours.shift(torch.rand(1, 3, 4, 4), 4), r"pixels.*\b4\b.*0 to 3"),
-        (lambda: plot.found(torch.rand(1, 3, 4, 4), "a", {}), "at least one row"),
     ],
 )
 def test_mistakes_are_named(act, message):
     with pytest.raises(ValueError, match=message):
         act()
-
-
-def test_the_figure_frames_what_is_right_and_what_is_wrong():
-    image = torch.full((1, 3, 20, 20), 0.5)
-    rows = {"by pixels": [plot.Found(image, "cat", True), plot.Found(image, "dog", False), plot.Found(image, "?")]}
-    figure = plot.found(image, "cat", rows, "a title")
-    (axes,) = figure.axes
-    assert [text.get_text() for text in axes.texts] == ["a title", "cat\nby pixels:", "✓ cat", "✗ dog", "?"]
-    colors = [to_hex(patch.get_edgecolor()) for patch in axes.patches]
-    assert colors == [found.RIGHT, found.WRONG] and len(axes.images) == 4
-    left, right, bottom, top = axes.images[1].get_extent()
-    frame = axes.patches[0].get_bbox()
-    assert (frame.x0, frame.x1, frame.y0, frame.y1) == pytest.approx((left, right, top, bottom))
-
-
-@pytest.mark.parametrize("count", [1, 5, 8])
-def test_the_figure_keeps_every_image_in_its_shape_and_every_name_in_its_column(count):
-    wide, tall = torch.rand(1, 3, 20, 60), torch.rand(1, 3, 60, 20)
-    rows = {"by pixels": [plot.Found(tall, "immunohistochemistry", False)] * count}
-    figure = plot.found(wide, "a very long name of a file.jpeg", rows)
-    FigureCanvasAgg(figure).draw()
-    (axes,) = figure.axes
-    shapes = [abs((b - t) / (r - left)) for left, r, b, t in (image.get_extent() for image in axes.images)]
-    assert shapes == pytest.approx([1 / 3] + [3] * count)
-    boxes = [text.get_window_extent() for text in axes.texts if text.get_text()]
-    assert boxes[0].x0 >= 0 and boxes[-1].x1 <= figure.bbox.width
-    assert all(one.x1 < other.x0 for one, other in zip(boxes, boxes[1:], strict=False)), "names run into each other"

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from vizlib import hooks, models, plot
+from vizlib import hooks, models
 from vizlib.analysis import patches
 from vizlib.analysis.patches import TopPatches
 from vizlib.analysis.receptive_field import receptive_field
@@ -413,35 +413,3 @@ def test_a_patch_that_is_not_there_is_named(net, photos, error, message, place):
     top = patches.scan(net, photos.subset(range(4)), ["relu1"], k=2)
     with pytest.raises(error, match=message):
         top.patch(photos, *place)
-
-
-# --- in a figure ----------------------------------------------------------------------------------------------------
-
-
-def test_patches_fill_their_tiles_and_leave_white_what_they_cannot():
-    red = torch.tensor([1.0, 0, 0])[None, :, None, None]
-    rows = [[red.expand(1, 3, 7, 7), red.expand(1, 3, 5, 10)], [red.expand(1, 3, 300, 300), red.expand(1, 3, 2, 1)]]
-    figure = plot.patch_grid(rows, ["one", "two"], "two channels", side=40)
-    board = figure.axes[0].images[0].get_array()
-    assert board.shape == (81, 81, 3)
-    is_red = np.isclose(board, [1, 0, 0], atol=1e-3).all(2)
-    assert [is_red[:40, :40].mean(), is_red[:40, 41:].mean()] == [1, 0.5]
-    assert [is_red[41:, :40].mean(), is_red[41:, 41:].mean()] == [1, 0.5]
-    assert is_red[20, 41:].all() and not is_red[5, 41:].any(), "a wide patch lies in the middle"
-    assert np.allclose(board[~is_red], 1)
-    assert [text.get_text() for text in figure.axes[0].texts] == ["one", "two"]
-
-
-@pytest.mark.parametrize("rows", [[], [[]], [[torch.zeros(1, 3, 2, 2)], []]])
-def test_a_grid_needs_rows_of_one_length(rows):
-    with pytest.raises(ValueError, match="rows: expected as many patches in each of the"):
-        plot.patch_grid(rows, ["name"] * len(rows))
-
-
-def test_the_spotlight_leaves_the_box_and_darkens_the_rest():
-    image = torch.rand(1, 3, 10, 12, generator=torch.Generator().manual_seed(0))
-    lit = plot.spotlight(image, (2, 5, 3, 9))
-    assert torch.equal(lit[..., 2:5, 3:9], image[..., 2:5, 3:9])
-    assert lit.sum() - image[..., 2:5, 3:9].sum() == pytest.approx(
-        0.4 * (image.sum() - image[..., 2:5, 3:9].sum()).item(), rel=1e-5
-    )

@@ -17,7 +17,7 @@ def draw(grey):
         time.sleep(0.1)
         calls.append((grey, step))
         shade = torch.full((1, 3, 40, 40), (grey * 20 + step) / 255)
-        yield widgets.Progress(step, 40, plot.image_grid(shade))
+        yield widgets.Progress(step, 40, plot.pictures(shade))
 
 slider = W.IntSlider(value=2, min=0, max=10)
 slider.add_class("test-slider")

@@ -112,7 +112,8 @@ def pictures_have_alt_text(notebook: NotebookNode, path: Path) -> Iterator[str]:
 
 def file_is_small(notebook: NotebookNode, path: Path) -> Iterator[str]:
     if path.stat().st_size >= LARGEST_FILE:
-        yield f"the file has {path.stat().st_size / 1e6:.2f} MB and must stay under {LARGEST_FILE / 1e6}"
+        limit = f"must stay under {LARGEST_FILE / 1e6:g}: show smaller pictures"
+        yield f"the file has {path.stat().st_size / 1e6:.2f} MB and {limit}"
 
 
 # --- its code -------------------------------------------------------------------------------------------------------

@@ -131,6 +131,7 @@ DEFECTS = [
         "a widget alone",
     ),
     (checks.pictures_have_alt_text, output("display_data", data={"image/png": "aGk="}), "image/png has no alt"),
+    (checks.pictures_have_alt_text, output("display_data", data={"image/jpeg": "aGk="}), "image/jpeg has no alt"),
     (checks.pictures_have_alt_text, output("display_data", data={"text/html": "<img src='a.png'>"}), "its HTML"),
     (checks.pictures_have_alt_text, replace(2, "![a filter]", "![]"), "'filter.png' has no alt text"),
     (checks.pictures_have_alt_text, replace(2, "![a filter](filter.png)", "<img src='b.png'>"), "'b.png' has no alt"),

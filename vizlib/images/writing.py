@@ -31,29 +31,26 @@ def to_pil(image: Tensor) -> Image.Image:
     return Image.fromarray(to_array(image))
 
 
-def to_bytes(image: Tensor, format: str = "png", quality: int = 85, colors: int | None = None) -> bytes:
+def to_bytes(image: Tensor, format: str = "png", quality: int = 85, full_chroma: bool = False) -> bytes:
     """One image `(1, 3, H, W)` as the bytes of an image file.
 
     Args:
         format: 'png' (exact to 8 bits) or 'jpeg' (lossy, but about a hundred times as fast at 512x512).
         quality: The quality of a JPEG, 1 to 95.
-        colors: The number of colours that a PNG keeps, 2 to 256, which more than halves the file; None keeps all.
+        full_chroma: Whether each pixel of a JPEG keeps its own colour (4:4:4); otherwise four share one (4:2:0).
 
     Raises:
-        ImageError: The image breaks the contract, or `format`, `quality` or `colors` is none of these.
+        ImageError: The image breaks the contract, or `format` or `quality` is none of these.
     """
     if format not in ("png", "jpeg"):
         raise ImageError(f"format is {format!r}, expected 'png' or 'jpeg'")
     if not 1 <= quality <= 95:
         raise ImageError(f"quality is {quality}, expected 1 to 95")
-    if colors is not None and not 2 <= colors <= 256:
-        raise ImageError(f"colors is {colors}, expected 2 to 256, or None")
     buffer, picture = BytesIO(), to_pil(image)
     if format == "jpeg":
-        picture.save(buffer, format, quality=quality)
+        picture.save(buffer, format, quality=quality, subsampling=0 if full_chroma else 2)
     else:
-        picture = picture if colors is None else picture.quantize(colors)
-        picture.save(buffer, format, optimize=colors is not None)
+        picture.save(buffer, format)
     return buffer.getvalue()
 
 

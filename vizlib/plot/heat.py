@@ -1,19 +1,25 @@
-"""Heat maps laid over the image that they belong to."""
+"""Heat maps laid over the grey image that they belong to, unsigned or with zero marked."""
 
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from torch import Tensor, nn
 
-from vizlib.plot.base import WIDTH, draw_array, new_figure, to_rgb
+from vizlib.images import Box
+from vizlib.plot.figure import WIDTH, draw_array, draw_box, new_figure, to_rgb
 
-Region = tuple[float, float, float, float]
 
-
-def overlay(
-    image: Tensor, heat: Tensor, title: str = "", label: str = "", region: Region | None = None, alpha: float = 0.6
+def heat_map(
+    image: Tensor,
+    heat: Tensor,
+    title: str = "",
+    label: str = "",
+    *,
+    signed: bool = False,
+    box: Box | None = None,
+    beside: Tensor | None = None,
+    beside_title: str = "the image",
 ) -> Figure:
     """The image, and beside it the same image, grey, under a heat map.
 
@@ -21,40 +27,67 @@ def overlay(
         image: `(1, 3, H, W)` in [0, 1].
         heat: `(h, w)` of any size; it is enlarged to the image.
         label: What the colour bar measures.
-        region: (top, bottom, left, right) as fractions of the image, framed in both.
+        signed: Red is positive, blue negative and white 0; otherwise brighter is more.
+        box: In pixels of the image, framed in both.
+        beside, beside_title: What stands there instead of the image.
     """
     figure = new_figure(WIDTH, WIDTH * 0.42)
     left, right = figure.subplots(1, 2)
-    draw_array(left, to_rgb(image), "the image")
-    _heat(figure, right, image, heat, title, label, alpha)
-    if region is not None:
-        height, width = image.shape[-2:]
-        top, bottom, start, end = region
-        corner, size = (start * width, top * height), ((end - start) * width, (bottom - top) * height)
-        for axes in (left, right):
-            axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor="cyan", linewidth=2))
+    draw_array(left, to_rgb(image if beside is None else beside), beside_title)
+    _draw_heat(right, image, heat, title, label, signed)
+    for axes in (left, right) if box is not None else ():
+        draw_box(axes, box)
     return figure
 
 
-def overlays(
-    images: Sequence[Tensor], heats: Sequence[Tensor], titles: Sequence[str], title: str = "", label: str = ""
+def heat_maps(
+    images: Sequence[Tensor] | Tensor,
+    heats: Sequence[Tensor],
+    titles: Sequence[str],
+    title: str = "",
+    label: str | None = None,
+    *,
+    signed: bool = False,
+    above: Sequence[Tensor] = (),
+    columns: int | None = None,
 ) -> Figure:
-    """Several grey images side by side, each under its own heat map `(h, w)` with its own colour bar."""
-    figure = new_figure(WIDTH, WIDTH / len(images) + (0.4 if title else 0.1))
-    axes = figure.subplots(1, len(images), squeeze=False)[0]
-    for place, image, heat, text in zip(axes, images, heats, titles, strict=True):
-        _heat(figure, place, image, heat, text, label, 0.6)
+    """Several grey images side by side, each under its own heat map `(h, w)` on its own scale.
+
+    Args:
+        images: One for each map, or a single one `(1, 3, H, W)` for all of them.
+        label: What the colour bars measure; None draws none.
+        signed: Red is positive, blue negative and white 0; otherwise brighter is more.
+        above: An image for each that stands above it.
+        columns: Leave room for so many, if that is more than there are.
+
+    Raises:
+        ValueError: Not an image, a heat map and a title for each.
+    """
+    images = [images] * len(heats) if isinstance(images, Tensor) else images
+    counts = len(images), len(heats), len(titles), len(above) or len(images)
+    if len(set(counts)) != 1 or not len(images):
+        raise ValueError(f"expected as many images, heats and titles, and above or none, got {counts}")
+    columns, rows = max(columns or 0, len(images)), 2 if above else 1
+    figure = new_figure(WIDTH, rows * WIDTH / columns + (0.5 if title else 0.2))
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flatten():
+        axes.set_axis_off()
+    for axes, picture, text in zip(grid[0], above, titles, strict=False):
+        draw_array(axes, to_rgb(picture), text)
+    for axes, image, heat, text in zip(grid[-1], images, heats, titles, strict=False):
+        _draw_heat(axes, image, heat, "" if above else text, label, signed)
     figure.suptitle(title, fontsize=10)
     return figure
 
 
-def _heat(figure: Figure, axes: Axes, image: Tensor, heat: Tensor, title: str, label: str, alpha: float) -> None:
+def _draw_heat(axes: Axes, image: Tensor, heat: Tensor, title: str, label: str | None, signed: bool) -> None:
     gray = to_rgb(image).mean(2)
     draw_array(axes, gray, cmap="gray", vmin=0, vmax=1)
-    drawn = draw_array(axes, enlarge(heat, *gray.shape).cpu().numpy(), title, cmap="magma", alpha=alpha)
-    figure.colorbar(drawn, ax=axes, shrink=0.8, label=label)
-
-
-def enlarge(heat: Tensor, height: int, width: int) -> Tensor:
-    """A map `(h, w)` resized bilinearly to `(height, width)`, for laying it over an image."""
-    return nn.functional.interpolate(heat.detach().float()[None, None], (height, width), mode="bilinear")[0, 0]
+    heat = heat.detach().float().cpu()
+    if heat.shape != gray.shape:
+        heat = nn.functional.interpolate(heat[None, None], gray.shape, mode="bilinear")[0, 0]
+    limit = max(heat.abs().max().item(), 1e-12)
+    colors = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit} if signed else {"cmap": "magma"}
+    drawn = draw_array(axes, heat.numpy(), title, alpha=0.6, **colors)
+    if label is not None:
+        axes.figure.colorbar(drawn, ax=axes, shrink=0.8, label=label)

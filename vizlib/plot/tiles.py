@@ -1,36 +1,14 @@
-"""Images, filters and channels in rows and grids."""
+"""Filters, channels and grids of signed numbers, tiled."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from vizlib.plot.base import WIDTH, draw_array, mosaic, new_figure, to_rgb
-
-
-def image_grid(
-    images: Tensor | Sequence[Tensor], titles: Sequence[str] = (), columns: int = 5, title: str = ""
-) -> Figure:
-    """Images `(N, 3, H, W)` in [0, 1], or a list of them of any sizes, in rows, each under its title."""
-    n = len(images)
-    if n == 0 or any(image.ndim not in (3, 4) or image.shape[-3] != 3 for image in images):
-        raise ValueError("images: expected at least one image (3, H, W); for a single one write images[None]")
-    if titles and len(titles) != n:
-        raise ValueError(f"titles: expected one for each of the {n} images, got {len(titles)}")
-    columns = min(columns, n)
-    rows = math.ceil(n / columns)
-    height, width = images[0].shape[-2:]
-    cell = WIDTH / max(columns, 3)
-    figure = new_figure(
-        cell * columns, rows * (cell * height / width + (0.25 if titles else 0)) + (0.3 if title else 0)
-    )
-    for index in range(n):
-        axes = figure.add_subplot(rows, columns, index + 1)
-        draw_array(axes, to_rgb(images[index]), titles[index] if titles else "")
-    figure.suptitle(title, fontsize=10)
-    return figure
+from vizlib.plot.figure import WIDTH, draw_array, mosaic, new_figure
 
 
 def filter_grid(filters: Tensor, title: str = "", columns: int | None = None) -> Figure:
@@ -58,7 +36,7 @@ def channel_grid(
         activations: `(C, h, w)` or `(1, C, h, w)`.
         scale: 'each' stretches every channel over the whole colour map by itself: shapes are seen, strengths are not.
             'together' uses one scale, drawn beside it: strengths can be compared, weak channels go dark.
-        limit: At most so many channels.
+        limit: How many channels at most.
     """
     if scale not in ("each", "together"):
         raise ValueError(f"scale: expected 'each' or 'together', got {scale!r}")
@@ -78,16 +56,26 @@ def channel_grid(
     return figure
 
 
-def row(pictures: Sequence[Tensor], titles: Sequence[str], title: str = "", label: str = "") -> Figure:
-    """Pictures side by side: an image `(3, H, W)` or `(1, 3, H, W)` in [0, 1], or a map `(h, w)` with a colour bar."""
-    if len(titles) != len(pictures):
-        raise ValueError(f"titles: expected one for each of the {len(pictures)} pictures, got {len(titles)}")
-    figure = new_figure(WIDTH, WIDTH / len(pictures) + (0.5 if title else 0.2))
-    for axes, picture, text in zip(figure.subplots(1, len(pictures), squeeze=False)[0], pictures, titles, strict=True):
-        if picture.ndim == 2:
-            drawn = draw_array(axes, picture.detach().cpu().numpy(), text, cmap="viridis")
-            figure.colorbar(drawn, ax=axes, shrink=0.7, label=label)
-        else:
-            draw_array(axes, to_rgb(picture), text)
+def signed_grids(grids: Mapping[str, Tensor], columns: int = 4, title: str = "") -> Figure:
+    """Grids of numbers `(h, w)` under their titles, each on its own scale: positive red, negative blue, zero white.
+
+    In grids of at most 64 cells the numbers are written out; larger ones have a colour bar.
+    """
+    rows = math.ceil(len(grids) / columns)
+    cell = WIDTH / columns
+    figure = new_figure(WIDTH, rows * (cell + 0.3) + (0.3 if title else 0))
+    for place, (text, grid) in enumerate(grids.items()):
+        axes = figure.add_subplot(rows, columns, place + 1)
+        array = grid.detach().cpu().numpy() + 0.0  # without the minus of -0
+        written = array.size <= 64
+        top = max(float(np.abs(array).max()), 1e-12) * (2 if written else 1)  # pale where there is something to read
+        drawn = draw_array(axes, array, text, cmap="RdBu_r", vmin=-top, vmax=top)
+        axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, edgecolor="#999999", linewidth=1))
+        if not written:
+            bar = figure.colorbar(drawn, ax=axes, location="bottom", ticks=[-top, 0, top], format="%.2g")
+            bar.ax.tick_params(labelsize=7)
+        for (row, column), value in np.ndenumerate(array) if written else ():
+            color = "black" if value else "#999999"
+            axes.text(column, row, f"{value:g}", ha="center", va="center", fontsize=11, color=color)
     figure.suptitle(title, fontsize=10)
     return figure

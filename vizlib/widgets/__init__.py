@@ -4,6 +4,7 @@
 """
 
 from vizlib.widgets.explorer import Explorer, Progress, explore
+from vizlib.widgets.film import film
 from vizlib.widgets.page import watched
 from vizlib.widgets.pickers import ChannelPicker, ImagePicker, LayerPicker, NetworkPicker
 from vizlib.widgets.progress import finish
@@ -20,6 +21,7 @@ __all__ = [
     "SaveButton",
     "choice",
     "explore",
+    "film",
     "finish",
     "fraction",
     "integer",

@@ -34,6 +34,14 @@ class Progress(NamedTuple):
 Drawing = Figure | Iterator[Figure | Progress]
 
 
+class _Encoded(NamedTuple):
+    """A figure as the bytes of a file, 'png' or 'jpeg', and how wide it is shown."""
+
+    content: bytes
+    format: str
+    width: str
+
+
 _COMPUTING = Lock()  # one step at a time: two at once on the same cores would only slow each other down
 
 
@@ -129,7 +137,7 @@ class Explorer(W.VBox):
         except Exception as error:
             post(self._end, run, error)
 
-    def _progress(self, run: _Run, done: int, total: int, picture: tuple[bytes, str] | None = None) -> None:
+    def _progress(self, run: _Run, done: int, total: int, picture: _Encoded | None = None) -> None:
         if run is not self._run:  # another run has started since
             return
         self.running.layout.visibility = "visible"
@@ -146,11 +154,14 @@ class Explorer(W.VBox):
         elif run.halted:
             self.message.value = "Stopped: this is the result so far. Change any control to start again."
 
-    def _encoded(self, figure: Figure) -> tuple[bytes, str]:
-        return plot.to_png(figure, palette=not self._watched), f"{figure.get_figwidth() * figure.dpi:.0f}px"
+    def _encoded(self, figure: Figure) -> _Encoded:
+        content, format = plot.encode(figure, quickly=self._watched)
+        return _Encoded(content, format, f"{figure.get_figwidth() * figure.dpi:.0f}px")
 
-    def _show(self, picture: tuple[bytes, str]) -> None:
-        self.picture.value, self.picture.layout.width = picture  # without a width, the picture would be stretched
+    def _show(self, picture: _Encoded) -> None:
+        with self.picture.hold_sync():  # the page never sees new bytes under the old format
+            self.picture.value, self.picture.format = picture.content, picture.format
+        self.picture.layout.width = picture.width  # without a width, the picture would be stretched
         self.picture.layout.visibility = "visible"
         self.message.value = ""
 
@@ -171,7 +182,7 @@ def explore(draw: Callable[..., Drawing], alt: str, **controls: W.Widget) -> Exp
         controls: Pickers from `vizlib.widgets`, or any ipywidgets with a `value`.
 
     Returns:
-        The explorer. In a browser it is displayed with its controls; elsewhere only its picture is, as a PNG.
+        The explorer. In a browser it is displayed with its controls; elsewhere only its picture is.
 
     Raises:
         Exception: Whatever `draw` raises, if nobody is watching; in a browser the page shows the error instead.
@@ -180,11 +191,11 @@ def explore(draw: Callable[..., Drawing], alt: str, **controls: W.Widget) -> Exp
     Example:
         >>> def draw(size):
         ...     for step in occlusion.refining(net, photo, target, size):
-        ...         yield Progress(step.done, step.total, plot.overlay(photo, step.heat))
+        ...         yield Progress(step.done, step.total, plot.heat_map(photo, step.heat))
     """
     explorer = Explorer(draw, controls)
     if watched():
         show_widget(explorer, alt)
     else:
-        plot.show(explorer.picture.value, alt)
+        plot.show(bytes(explorer.picture.value), alt)  # ipywidgets keeps a view of them
     return explorer

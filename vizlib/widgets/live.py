@@ -6,7 +6,7 @@ never touches a widget. One run computes at a time while the others wait for it;
 that it started before.
 
 Where nobody is watching (nbval, nbconvert, papermill), a limited number of steps runs inside the cell and leaves the
-picture as a PNG. On Colab, where nothing can be sent once a cell has ended, all steps run inside the cell.
+picture as a still. On Colab, where nothing can be sent once a cell has ended, all steps run inside the cell.
 """
 
 import asyncio
@@ -187,17 +187,18 @@ class Run:
         finally:
             _close(steps)
 
-    def _encode(self, format: str, colors: int | None = None) -> bytes:
-        return images.to_bytes(self._picture(self.step), format, colors=colors)
+    def _encode(self, format: str, **options: object) -> bytes:
+        return images.to_bytes(self._picture(self.step), format, **options)
 
     def _width(self) -> int:
         """Width of the picture on the page, in CSS pixels."""
         return max(256, min(512, self._picture(self.step).shape[3]))
 
     def _still_picture(self) -> Picture:
-        """What stays in the notebook's file: a PNG, small because it gets by with few colours."""
-        still = self._encode("png", 256)
-        return Picture(still, format="png", width=self._width(), metadata={"alt": self.alt})
+        """What stays in the notebook's file: a JPEG in full colour, or a PNG where that is smaller."""
+        stills = {"jpeg": self._encode("jpeg", quality=90, full_chroma=True), "png": self._encode("png")}
+        format = min(stills, key=lambda name: len(stills[name]))
+        return Picture(stills[format], format=format, width=self._width(), metadata={"alt": self.alt})
 
     def _keep(self, frame: bytes) -> None:
         """Keep the frame for the animation; beyond `KEPT_FRAMES`, drop every other one and record half as often."""

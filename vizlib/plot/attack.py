@@ -1,13 +1,12 @@
-"""A photo, the change that was made to it, and what a network says before and after; logits along lines."""
+"""A photo, the change that was made to it, and what a network says before and after."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from vizlib.plot.base import WIDTH, draw_array, new_figure, to_rgb
-from vizlib.plot.charts import STYLES
+from vizlib.plot.figure import WIDTH, draw_array, new_figure, to_rgb
 
 BEFORE, AFTER, OTHER = "#21918c", "#d1495b", "#c8c8c8"  # the class it was, the class it is, all others
 
@@ -79,37 +78,3 @@ def _answers(axes: Axes, answers: Answers, old: int, new: int) -> None:
     axes.get_xticklabels()[1].set_horizontalalignment("right")
     axes.set_yticks([])
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def line_panels(
-    distances: Sequence[float],
-    panels: Mapping[str, Mapping[str, Sequence[float]]],
-    x_label: str,
-    y_label: str,
-    title: str = "",
-    y_shared: bool = True,
-) -> Figure:
-    """Curves over the same distances, several panels side by side; a name has one colour in all of them.
-
-    Args:
-        distances: Where the curves were measured; 0 is the image itself, and is marked.
-        panels: title of the panel -> name of the curve -> its values.
-    """
-    if any(len(line) != len(distances) for lines in panels.values() for line in lines.values()):
-        raise ValueError(f"panels: expected {len(distances)} values in every curve, one for each distance")
-    names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
-    figure = new_figure(WIDTH, 3.1 + 0.2 * (len(names) > 3))
-    for place, (text, lines) in enumerate(panels.items()):
-        shared = figure.axes[0] if figure.axes and y_shared else None
-        axes = figure.add_subplot(1, len(panels), place + 1, sharey=shared)
-        for name, line in lines.items():
-            color, _, dashes = STYLES[names.index(name) % len(STYLES)]
-            axes.plot(distances, line, color=color, linestyle=dashes, label=name if place == 0 else None)
-        axes.axvline(0, color="#999999", linewidth=0.8)
-        axes.set_title(text, fontsize=9)
-        axes.set_xlabel(x_label, fontsize=9)
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.axes[0].set_ylabel(y_label, fontsize=9)
-    figure.legend(loc="outside lower center", ncols=min(len(names), 3), fontsize=9, frameon=False)
-    figure.suptitle(title, fontsize=10)
-    return figure

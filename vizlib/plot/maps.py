@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from vizlib.plot.base import WIDTH, draw_array, new_figure
+from vizlib.plot.figure import WIDTH, draw_array, new_figure
 
 SHOWN = round(WIDTH * 100)  # pixels across the picture of a map
 

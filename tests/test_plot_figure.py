@@ -1,0 +1,88 @@
+"""How figures leave: in full colour, as PNG or JPEG, with their alt text."""
+
+import io
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from vizlib import images, plot
+from vizlib.plot import figure as figures
+
+PHOTO = images.prepare(images.load("chelsea"), 128)
+
+
+def pixels(content: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
+
+
+def colors(content: bytes) -> int:
+    return len(np.unique(pixels(content).reshape(-1, 3), axis=0))
+
+
+def photo_figure() -> Figure:
+    return plot.pictures([PHOTO, PHOTO.flip(3)], ["a cat", "mirrored"])
+
+
+def chart() -> Figure:
+    return plot.bars(["cat", "dog"], [0.5, 0.2], "share")
+
+
+@pytest.mark.parametrize("figure", [photo_figure(), plot.heat_map(PHOTO, PHOTO[0, 0] ** 4)])
+@pytest.mark.parametrize("quickly", [False, True])
+def test_a_photo_comes_out_in_full_colour(figure, quickly):
+    content, _ = plot.encode(figure, quickly)
+    assert colors(content) > 10_000, "a palette would have 256"
+    assert np.abs(pixels(content) - pixels(plot.to_png(figure))).mean() < 3
+
+
+def test_photos_are_jpeg_with_a_colour_for_each_pixel_and_charts_exact_png():
+    content, format = plot.encode(photo_figure())
+    assert format == "jpeg" and Image.open(io.BytesIO(content)).format == "JPEG"
+    components = Image.open(io.BytesIO(content)).layer  # (number, horizontal and vertical sampling, table)
+    assert {component[1:3] for component in components} == {(1, 1)}, "4:4:4"
+    content, format = plot.encode(chart())
+    assert format == "png" and np.array_equal(pixels(content), pixels(plot.to_png(chart())))
+    assert len(content) < len(plot.to_png(chart())), "what is stored is packed as small as it gets"
+
+
+def test_png_stays_unless_jpeg_is_a_quarter_smaller(monkeypatch):
+    sizes = {}
+    monkeypatch.setattr(figures, "_packed", lambda pixels, format, **options: b"x" * sizes[format])
+    for sizes, kept in (({"png": 100, "jpeg": 75}, "png"), ({"png": 100, "jpeg": 74}, "jpeg")):
+        assert plot.encode(chart()) == (b"x" * sizes[kept], kept)
+    assert plot.encode(chart(), quickly=True)[1] == "jpeg"
+
+
+@pytest.mark.parametrize(("make", "format"), [(photo_figure, "jpeg"), (chart, "png")])
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_show_stores_the_picture_under_its_type_with_the_alt_text(monkeypatch, make, format, as_bytes):
+    shown = []
+    monkeypatch.setattr(figures, "display", shown.append)
+    plot.show(plot.encode(make())[0] if as_bytes else make(), alt="what is seen")
+    data, metadata = getattr(shown[0], f"_repr_{format}_")()
+    assert metadata["alt"] == "what is seen" and shown[0].format == format
+    assert colors(shown[0].data) > (256 if format == "jpeg" else 1) and data
+
+
+@pytest.mark.parametrize(
+    ("picture", "alt", "message"),
+    [(b"\x89PNG", " ", "alt: expected a few words"), (b"GIF89a", "a cat", "PNG or JPEG file, got b'GIF89a'")],
+)
+def test_what_cannot_be_shown(picture, alt, message):
+    with pytest.raises(ValueError, match=message):
+        plot.show(picture, alt)
+
+
+def test_a_mosaic_puts_every_tile_in_its_place():
+    tiles = np.arange(5 * 2 * 3, dtype=float).reshape(5, 2, 3)
+    board = figures.mosaic(tiles, columns=3)
+    assert board.shape == (2 + 1 + 2, 3 * 3 + 2)
+    assert np.array_equal(board[:2, 4:7], tiles[1])
+    assert np.array_equal(board[3:, :3], tiles[3])
+    assert np.isnan(board[2]).all() and np.isnan(board[:, 3]).all() and np.isnan(board[3:, 8:]).all()
+
+
+def test_the_names_are_few():
+    assert len(plot.__all__) == len(set(plot.__all__)) <= 28

@@ -1,0 +1,63 @@
+"""Filters, channels and grids of signed numbers, tiled."""
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from vizlib import plot
+
+
+def shown(figure: Figure) -> np.ndarray:
+    return np.asarray(figure.axes[0].images[0].get_array())
+
+
+def test_filters_of_three_channels_are_colour_and_others_grey():
+    assert shown(plot.filter_grid(torch.rand(4, 3, 7, 7))).shape == (15, 15, 3)
+    gray = torch.rand(2, 5, 3, 3)
+    board = shown(plot.filter_grid(gray))
+    assert board.shape == (3 + 1 + 3, 5 * 4 - 1)
+    np.testing.assert_allclose(board[4:, 4:7], gray[1, 1], rtol=1e-6)
+
+
+def test_each_channel_alone_or_all_together():
+    maps = torch.zeros(2, 4, 4)
+    maps[0, 0, 0], maps[1, 0, 0] = 1.0, 10.0
+    each, together = (plot.channel_grid(maps, scale, columns=2) for scale in ("each", "together"))
+    assert shown(each)[0, 0] == shown(each)[0, 5] == 1  # both fill the scale
+    assert (shown(together)[0, 0], shown(together)[0, 5]) == (1, 10)
+    assert together.axes[0].images[0].get_clim() == (0, 10)
+    assert len(together.axes) == 2 and together.axes[1].get_ylabel() == "activation"  # the colour bar
+    assert len(each.axes) == 1
+
+
+def test_a_silent_layer_and_a_limit():
+    assert shown(plot.channel_grid(torch.zeros(1, 100, 2, 2), "each", limit=9, columns=3)).shape == (8, 8)
+    assert plot.to_png(plot.channel_grid(torch.zeros(4, 2, 2), "together")).startswith(b"\x89PNG")
+
+
+def test_small_signed_grids_show_every_number():
+    figure = plot.signed_grids({"in": torch.tensor([[1.0, -2.5]]), "out": torch.tensor([[1.0, -0.0]])}, columns=2)
+    assert [[text.get_text() for text in axes.texts] for axes in figure.axes] == [["1", "-2.5"], ["1", "0"]]
+    assert [axes.get_title() for axes in figure.axes] == ["in", "out"]
+
+
+def test_large_signed_grids_are_colours_around_zero():
+    figure = plot.signed_grids({"map": torch.linspace(-1, 3, 81).view(9, 9)})
+    axes, color_bar = figure.axes
+    assert not axes.texts
+    assert axes.images[0].get_clim() == (-3, 3)
+    assert [label.get_text() for label in color_bar.get_xticklabels()] == ["-3", "0", "3"]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: plot.filter_grid(torch.rand(3, 7, 7)), r"\(F, C, h, w\), got shape \(3, 7, 7\)"),
+        (lambda: plot.channel_grid(torch.rand(3, 4, 4), "both"), "'each' or 'together', got 'both'"),
+        (lambda: plot.channel_grid(torch.rand(4, 4)), r"\(C, h, w\) of one image, got shape \(4, 4\)"),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,112 @@
+"""What every figure is made of, and how it leaves: as the bytes of a file, or into a notebook with its alt text."""
+
+import io
+import math
+
+import numpy as np
+import PIL.Image
+from IPython.display import Image, display
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from vizlib.images import Box
+
+WIDTH = 7.5  # inches at 100 dots per inch: what a notebook cell shows without shrinking it
+GAP = 1  # pixels between the tiles of a mosaic
+JPEG = {"quality": 90, "subsampling": 0}  # 4:4:4: each pixel keeps its own colour
+SIGNATURES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg"}  # how the files begin
+
+
+def to_png(figure: Figure) -> bytes:
+    """The figure as PNG, exact and quickly packed."""
+    return _packed(_pixels(figure), "png", compress_level=1)
+
+
+def encode(figure: Figure, quickly: bool = False) -> tuple[bytes, str]:
+    """The figure in full colour as the bytes of a file, and their format, 'png' or 'jpeg'.
+
+    Args:
+        quickly: For a picture that follows a slider: JPEG, whatever it shows. Otherwise it is a small PNG, which keeps
+            lines and text exact, or JPEG where that is at least a quarter smaller, as for photographs.
+    """
+    pixels = _pixels(figure)
+    jpeg = _packed(pixels, "jpeg", **JPEG)
+    if quickly:
+        return jpeg, "jpeg"
+    png = _packed(pixels, "png", optimize=True)
+    return (jpeg, "jpeg") if len(jpeg) < 0.75 * len(png) else (png, "png")
+
+
+def _pixels(figure: Figure) -> PIL.Image.Image:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return PIL.Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
+def _packed(pixels: PIL.Image.Image, format: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    pixels.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def show(picture: Figure | bytes, alt: str) -> None:
+    """Display a figure, or the bytes of a PNG or JPEG file, in the notebook with its alt text.
+
+    Raises:
+        ValueError: An empty alt text: say in a few words what there is to see. Bytes of another kind of file.
+    """
+    if not alt.strip():
+        raise ValueError("alt: expected a few words that say what the picture shows, got none")
+    if isinstance(picture, Figure):
+        content, format = encode(picture)
+    else:
+        content, format = picture, next((SIGNATURES[start] for start in SIGNATURES if picture.startswith(start)), None)
+    if format is None:
+        raise ValueError(f"picture: expected a figure or the bytes of a PNG or JPEG file, got {content[:8]!r} …")
+    display(Image(content, format=format, metadata={"alt": alt}))
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of this size in inches, whose axes are laid out so that no text overlaps another."""
+    return Figure((width, height), dpi=100, layout="constrained")
+
+
+def to_rgb(image: Tensor) -> np.ndarray:
+    """An image `(3, H, W)` or `(1, 3, H, W)` as an array `(H, W, 3)`, clipped to [0, 1]."""
+    image = image[0] if image.ndim == 4 else image
+    return image.detach().cpu().clamp(0, 1).permute(1, 2, 0).numpy()
+
+
+def draw_array(axes: Axes, array: np.ndarray, title: str = "", **options: object) -> AxesImage:
+    """Draw an image `(H, W, 3)` or a map `(H, W)` without any axis, and say what it is above it."""
+    axes.set_axis_off()
+    if title:
+        axes.set_title(title, fontsize=9)
+    return axes.imshow(array, interpolation=smoothing(array), **options)
+
+
+def smoothing(array: np.ndarray) -> str:
+    """Small maps show their cells; images are smoothed, unless matplotlib enlarges them by a whole number or by 3."""
+    return "nearest" if array.ndim == 2 and max(array.shape) < 300 else "antialiased"
+
+
+def draw_box(axes: Axes, box: Box, color: str = "cyan", linewidth: float = 2) -> None:
+    """Frame a box of pixels of the picture that was drawn into these axes."""
+    corner = (box.left - 0.5, box.top - 0.5)  # the middle of the first pixel is at 0
+    axes.add_patch(Rectangle(corner, box.width, box.height, fill=False, edgecolor=color, linewidth=linewidth))
+
+
+def mosaic(tiles: np.ndarray, columns: int | None = None) -> np.ndarray:
+    """Tiles `(n, h, w)` or `(n, h, w, 3)` side by side in one array, NaN (shown as white) between them."""
+    n, height, width = tiles.shape[:3]
+    columns = columns or math.ceil(math.sqrt(n * height / width))
+    rows = math.ceil(n / columns)
+    board = np.full((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, *tiles.shape[3:]), np.nan)
+    for index, tile in enumerate(tiles):
+        top, left = (index // columns) * (height + GAP), (index % columns) * (width + GAP)
+        board[top : top + height, left : left + width] = tile
+    return board
