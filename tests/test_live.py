@@ -168,7 +168,7 @@ def test_running_the_cell_again_replaces_the_run_and_others_wait_their_turn(show
         await until(lambda: old.step is not None)
         waiting = live.run(other.start, other.knobs, "gray", key="b")
         await asyncio.sleep(0.05)
-        assert waiting.state == "waiting" and waiting.step is None and "waiting" in waiting.text.value
+        assert waiting.state == "waiting" and waiting.step is None and "Waiting" in waiting.text.value
         with pytest.raises(RuntimeError, match="taken no step yet: write `await run`"):
             waiting.result()
         new = live.run(second.start, second.knobs, "gray", key="a")
