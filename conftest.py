@@ -10,6 +10,12 @@ pytest_plugins = ["nbval_report"]  # tests/notebooks/nbval_report.py: only the c
 # Idle OpenMP threads that spin slow a step by ten times when several processes share two cores. Set before torch loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests first: with several processes, the last one to finish then has little left."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 PROCESS_MEMORY = 1.6e9  # bytes that a notebook's kernel, or a process with the unit tests, may take
 
 

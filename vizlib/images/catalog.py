@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from vizlib.assets import did_you_mean
+from vizlib.images.box import Box
 from vizlib.images.contract import ImageError
 
 
@@ -20,7 +21,7 @@ class Photo(NamedTuple):
     package: str
     file: str
     description: str
-    box: tuple[int, int, int, int] | None = None
+    box: Box | None = None
 
 
 PHOTOS = {
@@ -94,19 +95,19 @@ TEXTURES = {
         "sklearn",
         "datasets/images/flower.jpg",
         "Petals of an orange dahlia. Photo: vultilion on Flickr, CC BY 2.0, a part of it",
-        (124, 300, 222, 398),
+        Box(124, 300, 222, 398),
     ),
     "leaves": Photo(
         "sklearn",
         "datasets/images/china.jpg",
         "Treetops from above. Photo: danielbuechele on Flickr, CC BY 2.0, a part of it",
-        (331, 427, 380, 476),
+        Box(331, 427, 380, 476),
     ),
     "galaxies": Photo(
         "skimage",
         "data/hubble_deep_field.jpg",
         "Galaxies on black, from the Hubble eXtreme Deep Field. Photo: NASA, public domain, a part of it",
-        (300, 620, 300, 620),
+        Box(300, 620, 300, 620),
     ),
 }
 

@@ -20,46 +20,6 @@ from vizlib.images.contract import MAX_PIXELS, ImageError, check_range, check_si
 _FULL_SCALE = {"bool": 1, "uint8": 255, "uint16": 65535, "bfloat16": 1, "float16": 1, "float32": 1, "float64": 1}
 
 
-def _load_named(name: str, max_pixels: int) -> Tensor:
-    """The picture, or the part of a photo, that has this name."""
-    if name in STYLES:
-        return _from_file(assets.data_path(f"styles/{name}.jpg"), max_pixels)
-    photo = (PHOTOS | TEXTURES).get(name)
-    if photo is None:
-        return _from_file(assets.fetch(name), max_pixels)
-    spec = find_spec(photo.package)  # finds the package's folder without importing it
-    path = Path(spec.submodule_search_locations[0], photo.file) if spec else None
-    if path is None or not path.is_file():
-        wheel = {"skimage": "scikit-image", "sklearn": "scikit-learn"}[photo.package]
-        raise ImageError(
-            f"the photo {name!r} comes inside {wheel} but is missing there: run pip install --upgrade {wheel}"
-        )
-    image = _from_file(path, max_pixels)
-    if photo.box is None:
-        return image
-    top, bottom, left, right = photo.box
-    return image[:, :, top:bottom, left:right].clone()
-
-
-def style(name: str) -> Tensor:
-    """A style image `(1, 3, H, W)` by name: one of `styles()`, or of `paintings()`, which are downloaded.
-
-    Raises:
-        ImageError: The name is unknown; the message suggests the nearest.
-        AssetError: The painting cannot be downloaded.
-    """
-    return load(one_of([*STYLES, *PAINTINGS], name, "a style"))
-
-
-def texture(name: str) -> Tensor:
-    """A texture sample `(1, 3, H, W)` by name: one of `textures()`.
-
-    Raises:
-        ImageError: The name is unknown; the message suggests the nearest.
-    """
-    return load(one_of([*TEXTURES], name, "a texture"))
-
-
 def load(source: Any, *, max_pixels: int = MAX_PIXELS) -> Tensor:
     """Any picture as an image `(1, 3, H, W)`, float32 in [0, 1]. The tensor is always new and shares no memory.
 
@@ -98,6 +58,43 @@ def load(source: Any, *, max_pixels: int = MAX_PIXELS) -> Tensor:
             return _load_named(source, max_pixels)
         return _from_file(Path(source).expanduser(), max_pixels)
     raise TypeError(f"cannot make an image from {kind(source)}; give a name, path, address, bytes, PIL image or array")
+
+
+def style(name: str) -> Tensor:
+    """A style image `(1, 3, H, W)` by name: one of `styles()`, or of `paintings()`, which are downloaded.
+
+    Raises:
+        ImageError: The name is unknown; the message suggests the nearest.
+        AssetError: The painting cannot be downloaded.
+    """
+    return load(one_of([*STYLES, *PAINTINGS], name, "a style"))
+
+
+def texture(name: str) -> Tensor:
+    """A texture sample `(1, 3, H, W)` by name: one of `textures()`.
+
+    Raises:
+        ImageError: The name is unknown; the message suggests the nearest.
+    """
+    return load(one_of([*TEXTURES], name, "a texture"))
+
+
+def _load_named(name: str, max_pixels: int) -> Tensor:
+    """The picture, or the part of a photo, that has this name."""
+    if name in STYLES:
+        return _from_file(assets.data_path(f"styles/{name}.jpg"), max_pixels)
+    photo = (PHOTOS | TEXTURES).get(name)
+    if photo is None:
+        return _from_file(assets.fetch(name), max_pixels)
+    spec = find_spec(photo.package)  # finds the package's folder without importing it
+    path = Path(spec.submodule_search_locations[0], photo.file) if spec else None
+    if path is None or not path.is_file():
+        wheel = {"skimage": "scikit-image", "sklearn": "scikit-learn"}[photo.package]
+        raise ImageError(
+            f"the photo {name!r} comes inside {wheel} but is missing there: run pip install --upgrade {wheel}"
+        )
+    image = _from_file(path, max_pixels)
+    return image if photo.box is None else photo.box.of(image).clone()
 
 
 def _from_file(path: Path, max_pixels: int) -> Tensor:

@@ -7,12 +7,13 @@ from typing import TypeVar
 
 from IPython.display import HTML, display
 
+from vizlib.optimize import Partial
 from vizlib.widgets.page import watched
 
-T = TypeVar("T")
+P = TypeVar("P", bound=Partial)
 
 
-def finish(steps: Iterable[T], label: str) -> T:
+def finish(steps: Iterable[P], label: str) -> P:
     """The last result of a long computation, with a progress bar while a person is waiting.
 
     Interrupting the kernel (the square button) ends the computation early and returns the result so far.
@@ -47,7 +48,7 @@ def finish(steps: Iterable[T], label: str) -> T:
     return result
 
 
-def _bar(label: str, result: object, seconds: float, state: str = "") -> str:
+def _bar(label: str, result: Partial, seconds: float, state: str = "") -> str:
     left = seconds / max(result.done, 1) * (result.total - result.done)
     text = f"{result.done} of {result.total}, " + (f"{state} in {seconds:.0f} s" if state else f"{left:.0f} s left")
     return f"{html.escape(label)} <progress value={result.done} max={result.total}></progress> {text}"
