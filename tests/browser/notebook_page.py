@@ -85,7 +85,8 @@ class NotebookPage:
         self._page_errors.append(f"page: {error}")
 
     def _said(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
+        # JupyterLab puts an attachment's address into the page before it looks the attachment up
+        if message.type == "error" and not message.location.get("url", "").startswith("attachment:"):
             self._page_errors.append(f"console: {message.text}")
 
     # --- cells ------------------------------------------------------------------------------------------------------

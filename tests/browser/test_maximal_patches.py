@@ -7,7 +7,6 @@ def test_channel_k_and_cell_follow_their_sliders(open_cells):
         'k=widgets.integer("k", 9, 1',
         "across=widgets.integer",
         'k=widgets.integer("k", 9, 2',
-        replace={"galleries.patches()": "galleries.patches().subset(range(0, 708, 4))"},
     )
     notebook.explorers_drawn(3)
 
