@@ -63,7 +63,7 @@ solutions: .venv/test.ready
 	$(STAGE) "solutions" $(PY) -m pytest $(SOLUTIONS) -n auto $(ARGS)
 
 browser: .venv/test.ready
-	$(STAGE) "browser" $(PY) -m pytest tests/browser $(ARGS)
+	$(STAGE) "browser" $(PY) -m pytest tests/browser -n auto --dist loadfile $(ARGS)
 
 quick: ruff
 	$(STAGE) "quick tests" $(PY) -m pytest tests --ignore=tests/browser --ignore=$(SOLUTIONS) -n auto \

@@ -22,7 +22,7 @@ import PIL.ImageSequence
 from nbformat import NotebookNode
 from run_notebooks import WIDGET_VIEW
 
-NUMBERS = 0.02  # relative difference of two numbers
+NUMBERS = 0.05  # relative difference of two numbers
 PICTURES = 8.0  # grey levels of 255: difference of two pictures at their worst place
 SIZES = 2  # pixels: another release of matplotlib may lay a figure out a little differently
 NOISE = 1e-5  # smaller numbers are rounding errors of float32, and as good as zero
