@@ -82,6 +82,12 @@ class FileServer:
         return Handler
 
 
+@pytest.fixture(autouse=True)
+def same_randomness() -> None:
+    """Every test draws the same random numbers, whichever tests run before it in its process."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
     """A web server on a free port of this machine, reached without any proxy."""

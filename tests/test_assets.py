@@ -244,6 +244,7 @@ def test_ctrl_c_midway_leaves_nothing_and_the_next_try_succeeds(wave, cache, mon
     assert assets.fetch("wave").read_bytes() == BODY
 
 
+@pytest.mark.slow
 def test_two_processes_at_once(wave, server, cache, monkeypatch):
     """Both are kept waiting until both have asked, so that neither finds the other's file."""
     monkeypatch.setattr(assets, "TIMEOUT", 60)  # the other process starts slowly

@@ -104,6 +104,7 @@ def test_info_without_jupyterlab(cache, monkeypatch, capsys):
     assert "no-such-package not installed" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_as_a_module():
     command = [sys.executable, "-m", "vizlib", "download", "wafe"]
     result = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True)

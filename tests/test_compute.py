@@ -23,6 +23,7 @@ def test_threads_are_lowered_to_the_cpus_and_never_raised(monkeypatch):
         torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 def test_a_container_limit_is_seen():
     """LOKY_MAX_CPU_COUNT stands in for the cgroup's limit: both reach the same count."""
     code = "import vizlib, torch; print(torch.get_num_threads(), vizlib.compute.available_cpus())"

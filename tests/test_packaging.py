@@ -55,6 +55,7 @@ def test_the_wheel_carries_the_package_and_its_data_only(wheel):
     assert set(names) == package | data
 
 
+@pytest.mark.slow
 def test_the_wheel_works_with_no_checkout_near(wheel, tmp_path):
     site = tmp_path / "site"
     run(sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--target", site, wheel)

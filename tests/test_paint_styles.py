@@ -19,6 +19,7 @@ def shipped(name: str) -> np.ndarray:
     return np.asarray(Image.open(STYLES / f"{name}.jpg").convert("RGB")).astype(float)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", paint_styles.STYLES)
 def test_the_script_paints_what_is_shipped(name):
     again = np.asarray(paint_styles.paint(name)).astype(float)

@@ -220,6 +220,7 @@ ENGINES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "engine", ["threads", *(pytest.param(name, marks=pytest.mark.slow) for name in ("processes", "dask"))]
 )

@@ -13,6 +13,8 @@ PICTURE = """\
 from PIL import Image
 display(Image.new("RGB", (8, 8)), metadata={"image/png": {"alt": "a black square"}})"""
 
+pytestmark = pytest.mark.slow  # each starts a kernel
+
 
 def store(path: Path, *cells: str) -> Path:
     """A notebook file with a set-up cell and these code cells, none of them run."""
