@@ -103,7 +103,7 @@ class Table:
         if path.suffix == ".ipynb":
             self.rows[path.stem].add(report)
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         if self.rows:
             terminalreporter.section("notebooks")
             titles = f"{'seconds':>9}{'peak MB':>9}{'grey levels off':>17}{'numbers off':>23}"
