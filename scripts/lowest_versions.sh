@@ -10,7 +10,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 1' HUP INT TERM
 
-"$uv" venv --quiet --python "$python" "$folder"
+"$uv" venv --quiet --seed --python "$python" "$folder"
 "$uv" pip install --quiet --python "$folder/bin/python" --resolution lowest-direct --editable ".[test]"
 "$uv" pip list --python "$folder/bin/python"
 PATH=$folder/bin:$PATH "$folder/bin/python" -m pytest tests --ignore=tests/browser --ignore=tests/notebooks \

@@ -219,7 +219,7 @@ def test_training_lowers_the_loss_and_changes_no_judge(net, look):
     steps = list(train(student, [look], lambda _: batch, knobs, watch=photo))
     totals = [sum(step.losses.values()) for step in steps]
     assert [step.iteration for step in steps] == list(range(1, 17))
-    assert max(totals[-3:]) < 0.8 * min(totals[:3])
+    assert max(totals[-3:]) < 0.9 * min(totals[:3])
     torch.testing.assert_close(steps[-1].image, stylize(student, photo))
     assert not steps[-1].image.requires_grad and not student.training
     assert all(a.equal(b) for a, b in zip(before, net.parameters(), strict=True))
