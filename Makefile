@@ -20,12 +20,12 @@ SOLUTIONS = tests/notebooks/test_solutions.py
 export OMP_WAIT_POLICY = PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help lab test quick ruff units files lessons solutions browser lowest format notebooks clean
+.PHONY: help lab test quick ruff units lessons solutions browser lowest format notebooks clean
 .NOTPARALLEL:
 
 help:
 	@echo "make lab        set up .venv and open the notebooks in JupyterLab"
-	@echo "make test       set up .venv and check everything: ruff, units, files, lessons, solutions, browser"
+	@echo "make test       set up .venv and check everything: ruff, units, lessons, solutions, browser"
 	@echo "                (each is a command, too: make lessons)"
 	@echo "make quick      the checks of a few minutes: no browser, no notebook is run, nothing that is marked slow"
 	@echo "make lowest     the unit tests on the lowest versions that pyproject.toml allows"
@@ -39,7 +39,7 @@ lab: .venv/lab.ready .venv/trusted
 
 # --- the checks: a failing stage is the last one ----------------------------------------------------------------------
 
-test: ruff units files lessons solutions browser
+test: ruff units lessons solutions browser
 
 # A notebook's lines are what a cell shows without scrolling sideways, and vizlib is a library like any other there.
 RUFF_NOTEBOOKS = --config "line-length=100" --config "src=[\"notebooks\"]" --config "include=[\"*.ipynb\"]" notebooks
@@ -49,10 +49,7 @@ ruff: .venv/test.ready
 	    $(PY) -m ruff format --check .; $(PY) -m ruff format --check $(RUFF_NOTEBOOKS)'
 
 units: .venv/test.ready
-	$(STAGE) "unit tests" $(PY) -m pytest tests --ignore=tests/browser --ignore=tests/notebooks -n auto $(ARGS)
-
-files: .venv/test.ready
-	$(STAGE) "notebooks as files" $(PY) -m pytest tests/notebooks --ignore=$(SOLUTIONS) -n auto $(ARGS)
+	$(STAGE) "unit tests" $(PY) -m pytest tests --ignore=tests/browser --ignore=$(SOLUTIONS) -n auto $(ARGS)
 
 # `-n auto` is a process for each core while memory suffices (conftest.py); a notebook's cells stay together.
 lessons: .venv/test.ready

@@ -350,8 +350,7 @@ def test_uv_gets_the_index_of_pip_unless_it_has_its_own(checkout):
 
 STAGES = {
     "ruff": "-m ruff check .",
-    "unit tests": "-m pytest tests --ignore=tests/browser --ignore=tests/notebooks -n auto",
-    "notebooks as files": "-m pytest tests/notebooks --ignore=tests/notebooks/test_solutions.py -n auto",
+    "unit tests": "-m pytest tests --ignore=tests/browser --ignore=tests/notebooks/test_solutions.py -n auto",
     "lessons": "-m pytest notebooks --ignore=notebooks/solutions --nbval-lax ",
     "solutions": "-m pytest tests/notebooks/test_solutions.py -n auto",
     "browser": "-m pytest tests/browser",
