@@ -104,7 +104,7 @@ def optimizer_for(
     if not (knobs.learning_rate > 0 and finite(knobs.learning_rate)):
         raise ValueError(f"learning_rate is {knobs.learning_rate}, expected a number above 0")
     resized = present is not None and present.param_groups[0]["params"][0] is not picture.parameters[0]
-    asked = [value for name, value in vars(knobs).items() if name not in ("steps", "learning_rate")]
+    asked = {name: value for name, value in vars(knobs).items() if name not in ("steps", "learning_rate")}
     stale = present is not None and knobs.optimizer == "lbfgs" and _differ(asked, present.asked)
     if present is None or present.name != knobs.optimizer or resized or stale:
         old, present = present, OPTIMIZERS[knobs.optimizer](picture.parameters, lr=knobs.learning_rate)
@@ -117,9 +117,9 @@ def optimizer_for(
     return present
 
 
-def _differ(a: list[object], b: list[object]) -> bool:
-    """Whether a knob was turned, so that the gradients that L-BFGS remembers belong to another loss."""
-    return any(x is not y for x, y in zip(a, b, strict=True))
+def _differ(a: dict[str, object], b: dict[str, object]) -> bool:
+    """Whether a knob was turned or added, so that the gradients that L-BFGS remembers belong to another loss."""
+    return a.keys() != b.keys() or any(value is not b[name] for name, value in a.items())
 
 
 def _carry_over(old: torch.optim.Optimizer, new: torch.optim.Optimizer) -> None:

@@ -3,8 +3,10 @@
 `check`, `lecture` and `live` are modules of their own.
 """
 
+from vizlib.widgets.engine import stop_all
 from vizlib.widgets.explorer import Explorer, Progress, explore
 from vizlib.widgets.film import film
+from vizlib.widgets.names import explain_missing_names
 from vizlib.widgets.page import watched
 from vizlib.widgets.pickers import ChannelPicker, ImagePicker, LayerPicker, NetworkPicker
 from vizlib.widgets.progress import finish
@@ -28,5 +30,8 @@ __all__ = [
     "save_button",
     "span",
     "steps",
+    "stop_all",
     "watched",
 ]
+
+explain_missing_names()

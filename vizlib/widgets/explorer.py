@@ -2,7 +2,8 @@
 
 `explore(draw, ...)` calls `draw` with the values of all controls, again whenever one of them changes, and shows the
 figure that comes back. If `draw` is a generator, every figure that it yields replaces the one before: the work is done
-on a thread of its own, so that nothing freezes, **Stop** keeps what is there, and a changed control starts again.
+by a `Job` on a thread of its own, so that nothing freezes, **Stop** keeps what is there, and a changed control begins
+again.
 
 Where nobody is watching, as in nbconvert or in a script, the last figure is shown as a still picture instead of the
 controls.
@@ -10,8 +11,9 @@ controls.
 
 import html
 from collections import deque
-from collections.abc import Callable, Iterator
-from threading import Lock, RLock, Thread
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from threading import RLock
 from types import GeneratorType
 from typing import NamedTuple
 
@@ -20,7 +22,14 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from vizlib import plot
-from vizlib.widgets.page import event_loop, show_widget, watched
+from vizlib.widgets import cells, engine
+from vizlib.widgets.engine import Job
+from vizlib.widgets.page import answer_at_once, event_loop, on_colab, show_widget, still_hint, watched
+from vizlib.widgets.panel import frame, more
+from vizlib.widgets.picture import Picture, bar
+from vizlib.widgets.turn import TURN, computing
+
+PATIENCE = 0.25  # seconds that a figure without steps waits for the step of another panel to end
 
 
 class Progress(NamedTuple):
@@ -34,151 +43,209 @@ class Progress(NamedTuple):
 Drawing = Figure | Iterator[Figure | Progress]
 
 
-class _Encoded(NamedTuple):
-    """A figure as the bytes of a file, 'png' or 'jpeg', and how wide it is shown."""
+class _Drawn(NamedTuple):
+    """What there is to see of one drawing: how far it is, and its figure as the bytes of a file with its width."""
 
+    done: int
+    total: int
     content: bytes
     format: str
     width: str
-
-
-_COMPUTING = Lock()  # one step at a time: two at once on the same cores would only slow each other down
-
-
-class _Run:
-    """One call of a drawing generator. Only the thread that takes its steps uses it; any thread may set `halted`."""
-
-    def __init__(self, steps: GeneratorType):
-        self.steps, self.halted = steps, False
-
-    def __iter__(self) -> Iterator[Progress]:
-        try:
-            while not self.halted:
-                with _COMPUTING:
-                    step = None if self.halted else next(self.steps, None)
-                if step is None:
-                    return
-                yield step if isinstance(step, Progress) else Progress(0, 0, step)
-        finally:
-            self.steps.close()
 
 
 def _same(a: object, b: object) -> bool:
     return a is b or (not isinstance(a, Tensor | nn.Module) and a == b)
 
 
-class Explorer(W.VBox):
-    """Controls above a picture that is redrawn whenever one of them changes. Made by `explore`."""
+class Explorer:
+    """Controls and a picture that is redrawn whenever one of them changes. Made by `explore`.
 
-    def __init__(self, draw: Callable[..., Drawing], controls: dict[str, W.Widget]):
-        self._draw, self._controls = draw, controls
+    Attributes:
+        widget: What is put onto the page.
+        picture, message: The picture, and the line for progress and errors.
+        error: What the last drawing failed with, or None.
+    """
+
+    def __init__(
+        self,
+        draw: Callable[..., Drawing],
+        alt: str,
+        controls: Mapping[str, W.Widget],
+        shown: Sequence[str] = (),
+        layout: str = "above",
+        title: str = "explorer",
+    ):
+        self._draw, self._controls, self._title = draw, dict(controls), title
         self._watched, self._loop = watched(), event_loop()  # found now: inside a callback, no cell is running
         self._last: dict[str, object] | None = None
-        self._run: _Run | None = None
+        self._job: Job | None = None
+        self._drawing, self._drawn = 0, None  # the number of the latest drawing, and what there is to see of it
         self._one_at_a_time = RLock()
-        self.picture = W.Image(format="png", layout={"max_width": "100%", "visibility": "hidden"})
-        self.message = W.HTML()
+        self.error: Exception | None = None
+        self.picture, self.message = Picture(alt, "vizlib-explorer-picture"), W.HTML()
         self.stop_button = W.Button(description="Stop", icon="stop", layout={"width": "80px"})
-        self.bar = W.IntProgress(min=0, max=1, layout={"width": "330px"})
-        self.running = W.HBox([self.stop_button, self.bar], layout={"visibility": "hidden"})
-        for name in ("picture", "message", "stop_button", "bar"):
+        self.now_button = W.Button(description="This one now", icon="forward", layout={"width": "auto"})
+        self.bar = W.HTML()
+        self.running = W.HBox([self.stop_button, self.now_button, self.bar], layout={"visibility": "hidden"})
+        for name in ("message", "stop_button", "bar"):
             getattr(self, name).add_class("vizlib-" + name.removesuffix("_button"))
-        super().__init__([*controls.values(), self.message, self.picture])
-        self.redraw()
-        for control in controls.values():
-            control.observe(self.redraw, "value")
+        visible = [c for name, c in self._controls.items() if name in shown or not shown]
+        folded = [c for name, c in self._controls.items() if shown and name not in shown]
+        self.widget = frame([self.picture], [self.running, self.message, *visible, *more(folded)], layout)
+        self.widget.add_class("vizlib-explorer")
+        answer_at_once(self.widget)
         self.stop_button.on_click(self.stop)
+        self.now_button.on_click(lambda *_: self._job and self._job.touch())
+        self._parts = cells.Parts(self.widget)
+        for control in self._controls.values():
+            control.observe(self.redraw, "value")
 
     def redraw(self, *_: object) -> None:
-        """Draw with the current values, unless they are already shown; an error is reported above the old picture."""
+        """Draw with the current values, unless they are already shown; an error is reported beside the old picture."""
         with self._one_at_a_time:
             values = {name: control.value for name, control in self._controls.items()}
             if self._last is not None and all(_same(values[name], self._last[name]) for name in values):
                 return
-            self._last = values
-            if self._run is not None:
-                self._run.halted = True
+            touched, self._last, self.error = self._last is not None, values, None
+            self._drawing += 1
+            if self._job is not None:
+                self._job.stop()
             try:
-                drawing = self._draw(**values)
+                with computing(PATIENCE):
+                    drawing = self._draw(**values)
                 if isinstance(drawing, GeneratorType):
-                    self._begin(drawing)
+                    self._begin(drawing, touched)
                 else:
                     self._show(self._encoded(drawing))
+                    self._say()
             except Exception as error:
                 self._fail(error)
 
     def stop(self, *_: object) -> None:
         """Stop a drawing that is in progress; what it has shown so far stays."""
-        if self._run is not None:
-            self._run.halted = True
+        if self._job is not None:
+            self.message.value = "Stopping after this step …"
+            self._job.stop()
 
-    # Drawing in steps. The worker thread never touches a widget: it hands its results to the kernel's event loop.
+    def close(self) -> None:
+        """End what is being drawn, stop following the controls, and take the panel off the page."""
+        for control in self._controls.values():
+            control.unobserve(self.redraw, "value")
+        if self._job is not None:
+            self._job.close()
+            self._job = None
+        self._parts.close()
+        self._last = self._drawn = None
+        cells.disown(self)
 
-    def _begin(self, steps: GeneratorType) -> None:
-        self._run = _Run(steps)
-        self.children = [*self._controls.values(), self.running, self.message, self.picture]
+    # --- drawing in steps -------------------------------------------------------------------------------------------
+
+    def _begin(self, steps: GeneratorType, touched: bool) -> None:
         if not self._watched:
-            figures = deque((step.figure for step in self._run if step.figure is not None), maxlen=1)
+            figures = deque((step.figure for step in map(_progress, steps) if step.figure is not None), maxlen=1)
             if not figures:
                 raise ValueError("draw yielded no figure: yield at least one, or Progress(done, total, figure)")
-            self._show(self._encoded(figures[0]))
-        elif self._loop is None:
-            self._work(self._run, lambda act, *values: act(*values))
+            return self._show(self._encoded(figures[0]))
+        if self._loop is None:  # no picture can be sent later: draw while the cell or the callback lasts
+            return self._draw_inside(steps)
+        if self._job is None:
+            self._job = Job(self._title, self._loop, self._took, self._refresh)
+        self._say("", running=True)
+        number = self._drawing
+        self._job.begin(lambda: ((number, _progress(step)) for step in _closing(steps)), touched)
+
+    def _draw_inside(self, steps: Iterator[Figure | Progress]) -> None:
+        for step in map(_progress, steps):
+            self.message.value = f"{bar('drawing', step.done, step.total)} {step.done} of {step.total}"
+            if step.figure is not None:
+                self._show(self._encoded(step.figure))
+        self._say()
+
+    def _took(self, result: tuple[int, Progress]) -> None:
+        """On the job's thread: encode the figure, for the event loop to show."""
+        number, step = result
+        seen = self._drawn[1] if self._drawn and self._drawn[0] == number else None
+        if step.figure is None:
+            content = seen[2:] if seen else (b"", "", "")
+            self._drawn = number, _Drawn(step.done, step.total, *content)
         else:
-            Thread(target=self._work, args=(self._run, self._loop.call_soon_threadsafe), daemon=True).start()
+            self._drawn = number, self._encoded(step.figure)._replace(done=step.done, total=step.total)
 
-    def _work(self, run: _Run, post: Callable[..., object]) -> None:
-        post(self._progress, run, 0, 0)
-        try:
-            for done, total, figure in run:
-                picture = None if figure is None else self._encoded(figure)
-                post(self._progress, run, done, total, picture)
-            post(self._end, run)
-        except Exception as error:
-            post(self._end, run, error)
-
-    def _progress(self, run: _Run, done: int, total: int, picture: _Encoded | None = None) -> None:
-        if run is not self._run:  # another run has started since
+    def _refresh(self) -> None:
+        """On the event loop: show what there is of the latest drawing, and nothing of an older one."""
+        job = self._job
+        if job is None:
             return
+        number, drawn = self._drawn or (0, None)
+        if number != self._drawing:
+            drawn = None
+        if drawn is not None and drawn.content and drawn.content != self.picture.content:
+            self._show(drawn)
+        if job.state in engine.ENDED:
+            if job.served_all:
+                self._say()
+                if job.state == engine.FAILED:
+                    self._fail(job.error)
+                elif job.state == engine.STOPPED:
+                    self._say("Stopped: this is the result so far. Change any control to start again.")
+            return
+        done, total = (drawn.done, drawn.total) if drawn else (0, 0)
+        other = TURN.holder() if job.state == engine.WAITING else ""
+        self.bar.value = f"waiting for {html.escape(other)}" if other else bar("drawing", done, total)
+        self.now_button.layout.display = None if other else "none"
         self.running.layout.visibility = "visible"
-        self.bar.max, self.bar.value = max(total, 1), done
-        if picture is not None:
-            self._show(picture)
 
-    def _end(self, run: _Run, error: Exception | None = None) -> None:
-        if run is not self._run:
-            return
-        self.running.layout.visibility = "hidden"
-        if error is not None:
-            self._fail(error)
-        elif run.halted:
-            self.message.value = "Stopped: this is the result so far. Change any control to start again."
+    # --- what there is to see ---------------------------------------------------------------------------------------
 
-    def _encoded(self, figure: Figure) -> _Encoded:
+    def _say(self, text: str = "", running: bool = False) -> None:
+        self.message.value = text
+        self.running.layout.visibility = "visible" if running else "hidden"
+
+    def _encoded(self, figure: Figure) -> _Drawn:
         content, format = plot.encode(figure, quickly=self._watched)
-        return _Encoded(content, format, f"{figure.get_figwidth() * figure.dpi:.0f}px")
+        return _Drawn(0, 0, content, format, f"{figure.get_figwidth() * figure.dpi:.0f}px")
 
-    def _show(self, picture: _Encoded) -> None:
-        with self.picture.hold_sync():  # the page never sees new bytes under the old format
-            self.picture.value, self.picture.format = picture.content, picture.format
-        self.picture.layout.width = picture.width  # without a width, the picture would be stretched
-        self.picture.layout.visibility = "visible"
-        self.message.value = ""
+    def _show(self, drawn: _Drawn) -> None:
+        self.picture.show(drawn.content, drawn.format, drawn.width)
 
     def _fail(self, error: Exception) -> None:
-        self.message.value = f"<b>{type(error).__name__}</b>: {html.escape(str(error))}"
+        self.error = error
+        self._say(f'<span role="alert"><b>{type(error).__name__}</b>: {html.escape(str(error))}</span>')
         if not self._watched:
             raise error
 
 
-def explore(draw: Callable[..., Drawing], alt: str, **controls: W.Widget) -> Explorer:
-    """Show `draw(name=value, ...)` under its controls, and redraw it whenever one of them changes.
+def _progress(step: Figure | Progress) -> Progress:
+    return step if isinstance(step, Progress) else Progress(0, 0, step)
+
+
+def _closing(steps: GeneratorType) -> Iterator[Figure | Progress]:
+    """The steps; when this iterator is closed, so are they."""
+    try:
+        yield from steps
+    finally:
+        steps.close()
+
+
+def explore(
+    draw: Callable[..., Drawing],
+    alt: str,
+    *,
+    shown: Sequence[str] = (),
+    layout: str = "above",
+    title: str = "",
+    **controls: W.Widget,
+) -> Explorer:
+    """Show `draw(name=value, ...)` with its controls, and redraw it whenever one of them changes.
 
     Args:
         draw: Takes the controls' values by name and returns a figure; below about 80 ms it follows a slider smoothly.
             If it takes longer, make it a generator: it yields a rough figure first and better ones after it, each as a
             `Figure` or as `Progress(done, total, figure)`, which also moves a progress bar.
         alt: What the picture shows, in a few words.
+        shown: The names of the controls that are always in sight; the others are folded under *more*. All by default.
+        layout: Whether the picture stands 'above' its controls, or 'beside' them.
+        title: What other panels call this one while they wait for it; by default `alt`.
         controls: Pickers from `vizlib.widgets`, or any ipywidgets with a `value`.
 
     Returns:
@@ -193,9 +260,20 @@ def explore(draw: Callable[..., Drawing], alt: str, **controls: W.Widget) -> Exp
         ...     for step in occlusion.refining(net, photo, target, size):
         ...         yield Progress(step.done, step.total, plot.heat_map(photo, step.heat))
     """
-    explorer = Explorer(draw, controls)
-    if watched():
-        show_widget(explorer, alt)
+    if unknown := [name for name in shown if name not in controls]:
+        raise ValueError(f"shown names {unknown[0]!r}, expected some of {', '.join(controls)}")
+    explorer = Explorer(draw, alt, controls, shown, layout, title or alt)
+    if not watched():
+        explorer.redraw()
+        plot.show(explorer.picture.content, alt)
+        still_hint()
+        return explorer
+    cells.own(explorer)
+    if on_colab():
+        explorer.running.layout.display = "none"  # a Stop that nothing would hear
+        show_widget(explorer.widget, alt)
+        explorer.redraw()
     else:
-        plot.show(bytes(explorer.picture.value), alt)  # ipywidgets keeps a view of them
+        explorer.redraw()
+        show_widget(explorer.widget, alt)
     return explorer

@@ -1,37 +1,48 @@
 """A running optimisation that you can watch, steer and stop while other cells run.
 
-`run(start, knobs, ...)` shows the image as it changes, its loss curve, and the knobs as sliders. A worker thread takes
-the steps, and a coroutine on the kernel's event loop updates the page. The two share plain attributes only; the thread
-never touches a widget. One run computes at a time while the others wait for it; running the cell again replaces the run
-that it started before.
+`run(start, knobs, ...)` shows the image as it changes, its loss curve, and its controls. There are two kinds: a *slider*
+turns a knob, which the next step reads; an *input* (a network, a photo, a class) is what a run starts from, so a change of
+it begins anew, with `start(**inputs)`. The steps are taken by a `Job` on a thread of its own.
 
 Where nobody is watching (nbval, nbconvert, papermill), a limited number of steps runs inside the cell and leaves the
-picture as a still. On Colab, where nothing can be sent once a cell has ended, all steps run inside the cell.
+picture as a still. On Colab, where nothing can be sent once a cell has ended, the steps run inside the cell for half a
+minute.
 """
 
 import asyncio
-import html
-import signal
-import sys
-import threading
+import inspect
 import time
-import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import ipywidgets as W
 from IPython.display import HTML, display
-from IPython.display import Image as Picture
+from IPython.display import Image as Still
 from torch import Tensor
 from torchvision.utils import make_grid
 
 from vizlib import images
 from vizlib.optimize import Step
-from vizlib.widgets.page import event_loop, show_widget, watched
+from vizlib.widgets import cells, engine
+from vizlib.widgets.engine import Job
+from vizlib.widgets.names import owned
+from vizlib.widgets.page import event_loop, on_colab, show_widget, still_hint, watched
+from vizlib.widgets.run_panel import RunPanel, in_cell
 
 FRAMES_PER_SECOND = 4
 KEPT_FRAMES = 120  # for the animation; beyond that, every other frame is dropped
+COLAB_SECONDS = 30
+
+
+class Frame(NamedTuple):
+    """A picture as the bytes of a file, and its size in pixels."""
+
+    content: bytes
+    format: str
+    height: int
+    width: int
 
 
 def sheet(step: Step) -> Tensor:
@@ -45,67 +56,103 @@ class Run:
     Attributes:
         step: The most recent `Step`, or None.
         history: The losses of all steps, by name; 0 where a step had no such part.
+        inputs: What it started from, by name.
         state: 'waiting', 'running', 'paused', 'stopped', 'done' or 'failed'.
         error: The exception that ended the run, or None.
     """
 
-    _newest: dict[str, "Run"] = {}  # the latest run of each key: the one that running the cell again replaces
-    _turn: asyncio.Lock | None = None  # held by the run that is computing
-
     def __init__(
         self,
-        start: Callable[[], Iterator[Step]],
+        start: Callable[..., Iterator[Step]],
         knobs: object,
-        controls: Mapping[str, W.Widget],
-        key: str,
+        picture: Callable[..., Tensor],
         alt: str,
-        quick: int,
-        picture: Callable[[Step], Tensor],
-        anew: Sequence[str] = (),
+        key: str,
+        controls: tuple[Mapping[str, W.Widget], Mapping[str, W.Widget]],
     ):
-        unknown = [name for name in controls if not hasattr(knobs, name)]
-        if unknown:
-            raise ValueError(f"control {unknown[0]!r} has no knob, expected one of {', '.join(vars(knobs))}")
-        if missing := [name for name in anew if name not in controls]:
-            raise ValueError(f"anew names {missing[0]!r}, which is not a control: expected {', '.join(controls)}")
-        self._anew = anew
-        self.key, self.alt = key, alt
-        self._start, self._knobs, self._controls, self._quick, self._picture = start, knobs, controls, quick, picture
+        self._inputs, self._sliders = controls
+        self._start, self._picture = owned(start), owned(picture)
+        _check(self._start, knobs, *controls)
+        self._knobs, self.alt, self.key = knobs, alt, key
         self.step: Step | None = None
-        self.error: BaseException | None = None
-        self.state = "waiting"
-        self._halt, self._reset = False, False
-        self._frame: bytes | None = None
-        self._go = threading.Event()
-        self._go.set()
-        self._task: asyncio.Task | None = None
+        self.inputs: dict[str, object] = {}
+        self._job: Job | None = None
+        self._going: Iterator[Step] | None = None  # the steps that are taken inside cells
+        self._asked, self._beyond, self._asked_steps = 0, False, 0
+        self._state, self._error = engine.WAITING, None
+        self._closing: list[Callable[[], None]] = []
         self._clear()
-        for name, control in controls.items():
+        for name, control in self._sliders.items():
             setattr(knobs, name, control.value)
 
     def _clear(self) -> None:
+        if self._beyond:
+            self._knobs.steps, self._beyond = self._asked_steps, False
         self.history: dict[str, list[float]] = {}
         self._frames: list[bytes] = []
-        self._every, self._shown, self._taken = 1, 0, 0
-        self._begun = time.perf_counter()
+        self._every, self._painted, self.frame = 1, 0, None
+        self.taken, self._last_paint, self._shown = 0, 0.0, None
+        self.goal, self.steered = getattr(self._knobs, "steps", 0), False
+
+    @property
+    def state(self) -> str:
+        """'waiting', 'running', 'paused', 'stopped', 'done' or 'failed'."""
+        return self._job.state if self._job else self._state
+
+    @property
+    def error(self) -> BaseException | None:
+        """The exception that ended the run, or None."""
+        return self._job.error if self._job else self._error
+
+    @property
+    def seconds(self) -> float:
+        """How long it has computed."""
+        return self._job.seconds if self._job else 0.0
+
+    @property
+    def resumable(self) -> bool:
+        """Whether `go_on` has something to go on with."""
+        return self._job is not None and self._job.resumable
 
     # --- the buttons ------------------------------------------------------------------------------------------------
 
     def stop(self, *_: object) -> None:
         """Stop after the current step; the picture stays. May be called from any thread."""
-        self._halt = True
-        self._go.set()
+        if self._job:
+            self._job.stop()
 
     def pause(self, *_: object) -> None:
         """Pause after the current step, or resume."""
-        self._go.clear() if self._go.is_set() else self._go.set()
+        if self._job:
+            self._job.resume() if self.state == engine.PAUSED else self._job.pause()
 
     def reset(self, *_: object) -> None:
-        """Start again from the first step, with the knobs as they are now; this also works when the run has ended."""
-        self._reset = True
-        self._go.set()
-        if self._task is not None and self._task.done():
-            self._loop.call_soon_threadsafe(self._again)
+        """Start again from the first step, with the controls as they are now; this also works when the run has ended."""
+        self._begin(touched=True)
+
+    def go_on(self, *_: object) -> None:
+        """Take further steps from where the run stopped or ended: as many again as it was asked for at first.
+
+        On Colab they are taken inside the cell that calls this, for half a minute.
+        """
+        if self._job is None:
+            return self._inside(COLAB_SECONDS, show=watched())
+        self._job.tell(self._extend)
+        self._job.resume()
+
+    def close(self) -> None:
+        """End the run and take its panel off the page. Its last step, its history and its frames remain readable."""
+        for act in reversed(self._closing):
+            act()
+        self._closing = []
+        if self._job:
+            self._state, self._error = self.state, self.error
+            job, self._job = self._job, None
+            job.close()
+        self._picture = self._start = None
+        cells.disown(self)
+
+    # --- the result -------------------------------------------------------------------------------------------------
 
     def result(self) -> Step:
         """The most recent step.
@@ -126,15 +173,37 @@ class Run:
         Raises:
             Exception: The run failed; the error is the run's own.
         """
+        yield from self._wait(float("inf")).__await__()
+        return self
+
+    async def reach(self, steps: int) -> Step:
+        """Wait, with a progress bar, until so many steps have been taken or the run has ended; the latest step.
+
+        Raises:
+            Exception: The run failed; the error is the run's own.
+        """
+        await self._wait(steps)
+        return self.result()
+
+    async def _wait(self, steps: float) -> None:
+        handle = None
         try:
-            if self._task is not None and not self._task.done():
-                yield from asyncio.wait([self._task]).__await__()
-        except asyncio.CancelledError:
+            asked = self._asked if self._job else 0
+            while self._job and not (
+                self._job.served >= asked and (self._job.state in engine.ENDED or self.taken >= steps)
+            ):
+                await asyncio.sleep(0.1 if handle else 0.02)
+                if watched():
+                    handle = handle or display(HTML(""), display_id=True)
+                    handle.update(HTML(in_cell(self, f"waiting for {self.alt}", min(steps, self.goal))))
+        except (asyncio.CancelledError, KeyboardInterrupt):
             self.stop()
             raise
+        finally:
+            if handle:
+                handle.update(HTML(""))
         if self.error is not None:
             raise self.error
-        return self
 
     def save(self, path: str | Path) -> Path:
         """Write the picture (.png, .jpg) or an animation of how it changed (.gif, .webp), and return the path.
@@ -144,242 +213,191 @@ class Run:
         Raises:
             ImageError: There is no picture yet, the suffix is unknown, or the folder cannot be written.
         """
-        path = Path(path).expanduser()
-        if self.step is None:
+        path, frame = Path(path).expanduser(), self.frame
+        if frame is None or self._shown is None:
             raise images.ImageError("there is no picture to save yet: wait for the first step")
         if path.suffix.lower() not in (".gif", ".webp"):
-            return images.save(self._picture(self.step), path)
-        size = tuple(self._picture(self.step).shape[2:])  # some pictures grow during the run
-        frames = [_sized(frame, size) for frame in [*self._frames, self._encode("png")]]
+            return images.save(self._shown, path)
+        size, end = tuple(self._shown.shape[2:]), images.to_bytes(self._shown, "png")
+        frames = [_sized(kept, size) for kept in [*self._frames, end]]  # some pictures grow during the run
         return images.save_animation(frames, path, FRAMES_PER_SECOND)
 
-    # --- the steps --------------------------------------------------------------------------------------------------
+    # --- the steps, on the job's thread -----------------------------------------------------------------------------
 
-    def _take(self, steps: Iterator[Step], limit: float = float("inf")) -> Iterator[Step]:
-        """The steps until somebody stops them; a reset starts them again."""
-        try:
-            while self._taken < limit:
-                self._go.wait()
-                if self._reset:
-                    _close(steps)
-                    self._reset, steps = False, self._start()
-                    self._clear()
-                if self._halt:
-                    return
-                try:
-                    step = next(steps, None)
-                except Exception:
-                    time.sleep(0.2)  # one knob may have changed already while its reset is still on the way
-                    if self._reset:
-                        continue
-                    raise
-                if step is None:
-                    return
-                self._taken += 1
-                self.step = step
-                for name in {**self.history, **step.losses}:
-                    value = step.losses.get(name, 0.0)
-                    if name in self.history:
-                        self.history[name].append(value)
-                    else:  # assigned in one go, never empty: the event loop may read it at any moment
-                        self.history[name] = [0.0] * (self._taken - 1) + [value]
-                yield step
-        finally:
-            _close(steps)
+    def _steps(self, inputs: Mapping[str, object]) -> Iterator[Step]:
+        self._clear()
+        self.inputs = dict(inputs)
+        return iter(_call(self._start, **inputs, knobs=self._knobs))
 
-    def _encode(self, format: str, **options: object) -> bytes:
-        return images.to_bytes(self._picture(self.step), format, **options)
+    def _took(self, step: Step) -> bool:
+        """Note a step; a frame for the page every quarter of a second. Returns whether it was the last."""
+        if not step.image.isfinite().all():
+            raise ArithmeticError(
+                f"step {step.iteration}: the picture is no longer finite (NaN or infinite). The one before is shown; "
+                "press Reset, and choose smaller steps"
+            )
+        self.step, self.taken = step, self.taken + 1
+        for name in {**self.history, **step.losses}:
+            values = self.history.setdefault(name, [0.0] * (self.taken - 1))
+            values.append(step.losses.get(name, 0.0))
+        if time.perf_counter() - self._last_paint > 1 / FRAMES_PER_SECOND:
+            self._paint("jpeg")
+            self._keep(self.frame.content)
+        return self._ends()
 
-    def _width(self) -> int:
-        """Width of the picture on the page, in CSS pixels."""
-        return max(256, min(512, self._picture(self.step).shape[3]))
+    def _ends(self) -> bool:
+        """Whether the goal is reached; a run that goes on beyond its steps is granted one more at a time."""
+        asked = getattr(self._knobs, "steps", None)
+        if asked is None:
+            return False
+        if self._beyond:
+            self._knobs.steps = self.taken + 1
+        else:
+            self.goal = asked
+        return self.taken >= self.goal
 
-    def _still_picture(self) -> Picture:
-        """What stays in the notebook's file: a JPEG in full colour, or a PNG where that is smaller."""
-        stills = {"jpeg": self._encode("jpeg", quality=90, full_chroma=True), "png": self._encode("png")}
-        format = min(stills, key=lambda name: len(stills[name]))
-        return Picture(stills[format], format=format, width=self._width(), metadata={"alt": self.alt})
+    def _extend(self) -> None:
+        asked = getattr(self._knobs, "steps", None)
+        if asked is None or self.taken < self.goal:
+            return
+        if not self._beyond:
+            self._asked_steps = asked
+        self._beyond, self.goal = True, self.taken + self._asked_steps
+        self._knobs.steps = self.taken + 1
+
+    def _paint(self, format: str, **options: object) -> None:
+        shown = _call(self._picture, self.step, **self.inputs, knobs=self._knobs)
+        self.frame = Frame(images.to_bytes(shown, format, **options), format, *shown.shape[2:])
+        self._shown, self._last_paint = shown, time.perf_counter()
+
+    def _rests(self) -> None:
+        """The picture of the last step, as it stays in the notebook: a JPEG in full colour, or a smaller PNG."""
+        if self.step is not None and self.taken:
+            self._paint("jpeg", quality=90, full_chroma=True)
+            png = images.to_bytes(self._shown, "png")
+            if len(png) < len(self.frame.content):
+                self.frame = self.frame._replace(content=png, format="png")
 
     def _keep(self, frame: bytes) -> None:
         """Keep the frame for the animation; beyond `KEPT_FRAMES`, drop every other one and record half as often."""
-        if self._shown % self._every == 0:
+        if self._painted % self._every == 0:
             self._frames.append(frame)
-        self._shown += 1
+        self._painted += 1
         if len(self._frames) > KEPT_FRAMES:
             self._frames, self._every = self._frames[::2], 2 * self._every
 
-    def _work(self) -> None:
-        """On the worker thread: take steps, and leave a frame for the page every quarter of a second."""
-        painted = 0.0
-        try:
-            for _ in self._take(self._start()):
-                if time.perf_counter() - painted > 1 / FRAMES_PER_SECOND:
-                    painted = time.perf_counter()
-                    self._frame = self._encode("jpeg")
-                    self._keep(self._frame)
-                    self._loop.call_soon_threadsafe(self._wake.set)
-        except BaseException as error:
-            self.error = error
-        finally:
-            self._loop.call_soon_threadsafe(self._wake.set)
-
     # --- inside the cell --------------------------------------------------------------------------------------------
 
-    def _inside(self, limit: float, show: bool) -> None:
+    def _inside(self, seconds: float, show: bool, limit: float = float("inf")) -> None:
         """Where nothing can be shown later: take the steps now. Interrupting keeps the last picture."""
         handle = display(HTML("Waiting for the first step."), display_id=True) if show else None
-        painted, asked = 0.0, getattr(self._knobs, "steps", 0)
+        asked, began = getattr(self._knobs, "steps", 0), time.perf_counter()
         if limit < asked:
             self._knobs.steps = limit  # so that schedules spread over all steps still reach their end
+        if self._going is None:
+            self._going = self._steps({name: control.value for name, control in self._inputs.items()})
+        elif self.taken >= self.goal:
+            self._extend()
+        self._state, until = engine.STOPPED, self.taken + limit
         try:
-            for _ in self._take(self._start(), limit):
-                if time.perf_counter() - painted > 1 / FRAMES_PER_SECOND:
-                    painted, frame = time.perf_counter(), self._encode("jpeg")
-                    self._keep(frame)
-                    if handle:
-                        handle.update(Picture(frame, format="jpeg"))
-            self.state = "done"
+            while self.taken < until and (not show or time.perf_counter() - began < seconds):
+                step = next(self._going, None)
+                if step is None or self._took(step):
+                    self._state = engine.DONE
+                    break
+                if handle and self._last_paint > began:
+                    handle.update(HTML(in_cell(self, "live", self.goal, self.frame, began + seconds)))
+            else:
+                self._state = engine.DONE if self.taken >= until else engine.STOPPED
         except KeyboardInterrupt:
-            self.state = "stopped"
             if self.step is None:
                 raise
+        except Exception as error:
+            self._state, self._error = engine.FAILED, error
+            raise
         finally:
             if limit < asked:
                 self._knobs.steps = asked
+                self._going = self._going.close() if hasattr(self._going, "close") else None
         if self.step is None:
             raise ValueError("the optimisation took no step: expected at least one, so raise knobs.steps")
+        self._rests()
         if handle:
-            handle.update(self._still_picture())
+            handle.update(HTML(in_cell(self, "live", self.goal, self.frame, colab=True)))
         else:
-            display(self._still_picture())
+            display(self._still())
+            still_hint()
+
+    def _still(self) -> Still:
+        return Still(self.frame.content, format=self.frame.format, width=self._width(), metadata={"alt": self.alt})
+
+    def _width(self) -> int:
+        """Width of a still on the page, in CSS pixels."""
+        return max(400, min(800, self.frame.width))
 
     # --- beside other cells -----------------------------------------------------------------------------------------
 
-    def _beside(self, loop: asyncio.AbstractEventLoop, old: "Run | None") -> None:
-        self._loop, self._wake = loop, asyncio.Event()
-        for name, control in self._controls.items():
-            control.observe(lambda change, name=name: setattr(self._knobs, name, change["new"]), "value")
-            if name in self._anew:
-                control.observe(self.reset, "value")
-        self._panel()
-        self._task = loop.create_task(self._paint(old))
+    def _beside(self, loop: asyncio.AbstractEventLoop, layout: str, shown: Sequence[str], title: str) -> None:
+        panel = RunPanel(self, loop, layout, shown, self._inputs, self._sliders)
+        self.panel = panel.widget
+        self._job = Job(title, loop, self._took, panel.refresh, self._rests)
+        parts = cells.Parts(panel.widget)
+        self._closing = [parts.close, panel.close]
+        for names, act in ((self._inputs, self._input_changed), (self._sliders, self._slider_changed)):
+            for name, control in names.items():
+                listen = partial(act, name)
+                control.observe(listen, "value")
+                self._closing.append(partial(control.unobserve, listen, "value"))
+        show_widget(panel.widget, self.alt)
+        panel.show_still = display(HTML(""), display_id=True).update
+        self._begin()
 
-    def _again(self) -> None:
-        """On the kernel's event loop: start an ended run again, unless another run has replaced it."""
-        if not self._task.done() or Run._newest.get(self.key) is not self:
+    def _begin(self, touched: bool = False) -> None:
+        if self._job is None:
             return
-        self._halt, self._reset, self.error, self.state = False, False, None, "waiting"
-        self._clear()
-        self._still.update(HTML(""))
-        self.picture.layout.display = None
-        for name in ("Stop", "Pause"):
-            self.buttons[name].disabled = False
-        self._task = self._loop.create_task(self._paint(None))
+        inputs = {name: control.value for name, control in self._inputs.items()}
+        self._asked = self._job.begin(partial(self._steps, inputs), touched)
 
-    def _panel(self) -> None:
-        """Build and show the buttons, the sliders, the picture and the loss curve."""
+    def _input_changed(self, name: str, change: dict) -> None:
+        self._begin(touched=True)
 
-        def button(text: str, icon: str, act: Callable[..., None]) -> W.Button:
-            made = W.Button(description=text, icon=icon, layout={"width": "auto"})
-            made.on_click(act)
-            made.add_class(f"vizlib-live-{text.lower().split()[0]}")
-            return made
+    def _slider_changed(self, name: str, change: dict) -> None:
+        value = change["new"]
 
-        self.buttons = {
-            name: button(name, icon, act)
-            for name, icon, act in (
-                ("Stop", "stop", self.stop),
-                ("Pause", "pause", self.pause),
-                ("Reset", "refresh", self.reset),
-                ("Save picture", "download", lambda *_: self._save(".png")),
-                ("Animation", "film", lambda *_: self._save(".webp")),
-            )
-        }
-        self.bar = W.IntProgress(min=0, max=1, layout={"width": "200px"})
-        self.text, self.curve, self.saved = W.HTML(), W.HTML(), W.HTML()
-        self.picture = W.Image(format="jpeg", layout={"visibility": "hidden", "max_width": "100%"})
-        for name in ("bar", "text", "curve", "picture", "saved"):
-            getattr(self, name).add_class(f"vizlib-live-{name}")
-        buttons, progress = W.HBox(list(self.buttons.values())), W.HBox([self.bar, self.text])
-        pictures = W.HBox([self.picture, self.curve])
-        self.panel = W.VBox([buttons, progress, *self._controls.values(), pictures, self.saved])
-        show_widget(self.panel, self.alt)
-        self._still = display(HTML(""), display_id=True)
-        for widget in (*self.buttons.values(), *self._controls.values()):
-            for part in (widget, *getattr(widget, "children", ())):  # a picker is a box with a slider in it
-                answer_at_once(part)
+        def turn() -> None:
+            setattr(self._knobs, name, value)
+            if name == "steps":
+                self._beyond = False
+            self.steered = self.steered or self._job.state in engine.ENDED
 
-    def _save(self, suffix: str) -> None:
-        try:
-            self.saved.value = f"saved as {html.escape(str(self.save(self.key + suffix)))}"
-        except (images.ImageError, OSError) as error:
-            self.saved.value = f"<b>not saved</b>: {html.escape(str(error))}"
-
-    async def _paint(self, old: "Run | None") -> None:
-        """On the kernel's event loop: wait for a turn, start the worker, and show its frames until it ends."""
-        Run._turn = Run._turn or asyncio.Lock()
-        try:
-            self._show("Waiting for the run above to end; stop it to start this one now.")
-            if old is not None and old._task is not None:
-                await asyncio.wait([old._task])
-            async with Run._turn:
-                self.state, self._begun = "running", time.perf_counter()
-                worker = threading.Thread(target=self._work, daemon=True)
-                worker.start()
-                while worker.is_alive():
-                    await self._tick()
-        except BaseException as error:  # the kernel is shutting down, or the task was cancelled
-            self.stop()
-            self.error = self.error or error
-        self._finish()
-
-    async def _tick(self) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), 0.5)
-        self._wake.clear()
-        self.state = "running" if self._go.is_set() else "paused"
-        self._show()
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # an idle kernel ignores the Interrupt button
-            signal.signal(signal.SIGINT, lambda *_: [run.stop() for run in Run._newest.values()])
-
-    def _show(self, text: str = "") -> None:
-        frame, self._frame = self._frame, None
-        if frame is not None:
-            self.picture.value = frame
-            self.picture.layout.width = f"{self._width()}px"
-            self.picture.layout.visibility = "visible"
-        total = max(1, getattr(self._knobs, "steps", 1))
-        self.bar.max, self.bar.value = total, min(self._taken, total)
-        self.buttons["Pause"].description = "Pause" if self._go.is_set() else "Resume"
-        self.text.value = text or self._progress(total)
-        self.curve.value = curve(self.history)
-
-    def _progress(self, total: int) -> str:
-        seconds = time.perf_counter() - self._begun
-        left = seconds / max(1, self._taken) * (total - self._taken)
-        losses = ", ".join(f"{html.escape(name)} {values[-1]:.4g}" for name, values in list(self.history.items()))
-        ending = f"{left:.0f} s left" if self.state == "running" else self.state
-        return f"step {self._taken} of {total}, {seconds:.0f} s, {ending}; {losses}"
-
-    def _finish(self) -> None:
-        self.state = "failed" if self.error else "stopped" if self._halt else "done"
-        self._show()
-        for name in ("Stop", "Pause"):
-            self.buttons[name].disabled = True
-        if self.step is not None:
-            self.picture.layout.display = "none"
-            self._still.update(self._still_picture())
-        if self.error is not None:
-            report = "".join(traceback.format_exception(self.error))
-            self.text.value = f"<b>{html.escape(str(self.error))}</b><pre>{html.escape(report)}</pre>"
-        if self._reset and not self._halt:  # Reset was pressed between the last step and now
-            self._loop.call_soon(self._again)
+        self._job.tell(turn)
+        self._job.touch()
 
 
-def _close(steps: Iterator[Step]) -> None:
-    """Close a generator so that it can clean up; other iterators need no closing."""
-    if hasattr(steps, "close"):
-        steps.close()
+def _check(start: Callable, knobs: object, inputs: Mapping, sliders: Mapping) -> None:
+    """Raise unless every slider has a knob, and `start` takes every input."""
+    known = ", ".join(vars(knobs)) if hasattr(knobs, "__dict__") else "none"
+    for name in sliders:
+        if not hasattr(knobs, name):
+            raise ValueError(f"slider {name!r} has no knob, expected one of {known}")
+    takes = inspect.signature(start).parameters
+    anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes.values())
+    for name in inputs:
+        if name not in takes and not anything:
+            raise ValueError(f"input {name!r}: start takes {', '.join(takes) or 'nothing'}; give it this parameter")
+    for name, parameter in takes.items():
+        given = name in inputs or name == "knobs" or parameter.default is not parameter.empty
+        if not given and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise ValueError(f"start expects {name!r}, which is none of the inputs: {', '.join(inputs) or 'there are none'}")
+
+
+def _call(function: Callable, *arguments: object, **offered: object) -> object:
+    """Call a function with the offered arguments that its signature names."""
+    takes = inspect.signature(function).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes):
+        return function(*arguments, **{name: value for name, value in offered.items() if name != "knobs"})
+    names = {parameter.name for parameter in takes}
+    return function(*arguments, **{name: value for name, value in offered.items() if name in names})
 
 
 def _sized(frame: bytes, size: tuple[int, int]) -> bytes:
@@ -388,69 +406,53 @@ def _sized(frame: bytes, size: tuple[int, int]) -> bytes:
     return frame if tuple(picture.shape[2:]) == size else images.to_bytes(images.resize(picture, size), "jpeg")
 
 
-def answer_at_once(widget: W.Widget) -> None:
-    """Keep a widget's first message from getting stuck behind a busy cell, as it does in ipykernel 7.4.
-
-    That version sends it to the main shell because of an attribute of the comm; without the attribute, it is handled
-    like all later messages. Other versions have no such attribute.
-    """
-    if hasattr(widget.comm, "__dict__"):
-        vars(widget.comm).pop("_reply_subshell_id", None)
-
-
-def curve(history: Mapping[str, list[float]], width: int = 260, height: int = 120) -> str:
-    """The total loss of all steps so far as a small SVG line chart, with the first and the latest value."""
-    totals = [sum(values) for values in zip(*history.values(), strict=False)]
-    if len(totals) < 2:
-        return ""
-    shown = totals[:: max(1, len(totals) // 200)]
-    low, high = min(shown), max(shown)
-    points = " ".join(
-        f"{4 + i * (width - 8) / (len(shown) - 1):.1f},{4 + (high - y) * (height - 8) / max(high - low, 1e-12):.1f}"
-        for i, y in enumerate(shown)
-    )
-    return (
-        f'<svg width="{width}" height="{height}" role="img" aria-label="loss curve">'
-        f'<polyline points="{points}" fill="none" stroke="#3b528b" stroke-width="1.5"/></svg>'
-        f"<div>loss: {totals[0]:.4g} at step 1, {totals[-1]:.4g} now</div>"
-    )
-
-
 def run(
-    start: Callable[[], Iterator[Step]],
+    start: Callable[..., Iterator[Step]],
     knobs: object,
     alt: str,
+    *,
+    inputs: Mapping[str, W.Widget] | None = None,
+    sliders: Mapping[str, W.Widget] | None = None,
+    picture: Callable[..., Tensor] = sheet,
     key: str = "run",
     quick: int = 30,
-    picture: Callable[[Step], Tensor] = sheet,
-    anew: Sequence[str] = (),
-    **controls: W.Widget,
+    shown: Sequence[str] = (),
+    layout: str = "beside",
+    title: str = "",
 ) -> Run:
     """Show an optimisation while it runs.
 
     Args:
-        start: Returns a fresh iterator of `Step`s, which reads `knobs` at every step.
-        knobs: The dataclass that the controls change; `knobs.steps` is the number of steps.
+        start: Returns a fresh iterator of `Step`s, which reads `knobs` at every step. It is called with the values of the
+            inputs by name (and with `knobs`, if it has a parameter of that name).
+        knobs: The dataclass that the sliders change; `knobs.steps`, if it has one, is the number of steps.
         alt: What the picture shows, in a few words.
+        inputs: A widget with a `value` for each argument of `start`; when one changes, the run begins anew.
+        sliders: A widget with a `value` for each knob to steer, under the knob's name.
+        picture: A function from a step to the image `(1, 3, H, W)` in [0, 1] that is shown. If it has parameters named
+            like inputs, or `knobs`, it gets the run's own.
         key: Names the run: a new run with the same key replaces it, and saved files are named after it.
         quick: The most steps to take where nobody is watching.
-        picture: A function from a step to the image `(1, 3, H, W)` in [0, 1] that is shown.
-        anew: Names of controls that restart the run when they change, such as the photo to start from.
-        controls: A widget with a `value` for each knob to steer, under the knob's name.
+        shown: The names of the controls that are always in sight; the others are folded under *more*. By default, all
+            of them up to five, otherwise the first three sliders and the first input.
+        layout: Whether the picture stands 'beside' its controls, or 'above' them because it is wide.
+        title: What other panels call this run while they wait for it; by default its key.
 
     Returns:
-        The run. In a later cell, `await run` waits for its end and `run.result()` gives its latest step.
+        The run. In a later cell, `await run` waits for its end, `await run.reach(50)` for its 50th step, and
+        `run.result()` gives its latest step.
 
     Raises:
-        ValueError: A control has no knob of its name, or `anew` names something that is not a control.
+        ValueError: A slider has no knob of its name, or an input is not a parameter of `start`.
     """
-    made = Run(start, knobs, controls, key, alt, quick, picture, anew)
-    old, Run._newest[key] = Run._newest.get(key), made
-    if old is not None:
-        old.stop()
+    controls = dict(inputs or {}), dict(sliders or {})
+    made = Run(start, knobs, picture, alt, key, controls)
+    cells.own(made, key)
     loop = event_loop()
     if watched() and loop is not None:
-        made._beside(loop, old)
+        made._beside(loop, layout, shown, title or key.replace("_", " "))
+    elif on_colab() and watched():
+        made._inside(COLAB_SECONDS, show=True)
     else:
-        made._inside(float("inf") if "google.colab" in sys.modules and watched() else quick, show=watched())
+        made._inside(float("inf"), watched(), quick)
     return made

@@ -7,7 +7,7 @@ import ipywidgets as W
 from IPython.display import display
 
 from vizlib import images
-from vizlib.widgets.explorer import watched
+from vizlib.widgets.page import watched
 
 
 class SaveButton(W.HBox):

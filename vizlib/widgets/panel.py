@@ -1,0 +1,54 @@
+"""How every panel is laid out: the picture beside its controls or above them, what matters in sight, the rest folded."""
+
+from collections.abc import Sequence
+
+import ipywidgets as W
+
+STYLE = """<style>
+.vizlib-panel { flex-flow: row wrap; align-items: flex-start; gap: 4px 16px; overflow: visible; }
+.vizlib-panel .vizlib-left { flex: 3 1 420px; min-width: min(400px, 100%); max-width: 760px; }
+.vizlib-panel .vizlib-right { flex: 2 1 380px; max-width: 600px; }
+.vizlib-panel.vizlib-above .vizlib-left, .vizlib-panel.vizlib-above .vizlib-right { flex-basis: 100%; max-width: 100%; }
+.vizlib-panel .vizlib-picture, .vizlib-panel .vizlib-picture .widget-html-content { width: 100%; }
+.vizlib-panel .vizlib-picture img { display: block; max-width: 100%; max-height: 66vh; object-fit: contain;
+  object-position: left top; }
+.vizlib-panel.vizlib-above .vizlib-right { flex-flow: row wrap; gap: 0 16px; align-items: center; }
+.vizlib-panel.vizlib-above .vizlib-picture img { max-height: 56vh; }
+.vizlib-panel progress { width: 160px; vertical-align: middle; }
+.vizlib-panel .widget-html-content { line-height: 1.35; white-space: normal; }
+.vizlib-panel :focus-visible { outline: 2px solid #1a73e8; outline-offset: 2px; }
+.jp-OutputArea:has(.vizlib-live) .vizlib-still, .output:has(.vizlib-live) .vizlib-still { display: none; }
+</style>"""
+
+
+def frame(left: Sequence[W.Widget], right: Sequence[W.Widget], layout: str = "beside") -> W.Box:
+    """A panel with its picture on the left and its controls on the right, or the picture above them.
+
+    Raises:
+        ValueError: The layout is neither 'beside' nor 'above'.
+    """
+    if layout not in ("beside", "above"):
+        raise ValueError(f"layout is {layout!r}, expected 'beside' or 'above'")
+    columns = W.VBox([W.HTML(STYLE, layout={"display": "none"}), *left]), W.VBox(list(right))
+    for column, name in zip(columns, ("vizlib-left", "vizlib-right"), strict=True):
+        column.add_class(name)
+    panel = W.Box(columns)
+    panel.add_class("vizlib-panel")
+    panel.add_class(f"vizlib-{layout}")
+    return panel
+
+
+def more(folded: Sequence[W.Widget]) -> list[W.Widget]:
+    """The controls behind a button, hidden until it is pressed; an accordion would not obey the keyboard."""
+    if not folded:
+        return []
+    button = W.ToggleButton(False, description="more", icon="caret-right", layout={"width": "auto"})
+    button.add_class("vizlib-more")
+    box = W.VBox(list(folded), layout={"display": "none"})
+
+    def fold(change: dict) -> None:
+        box.layout.display = None if change["new"] else "none"
+        button.icon = "caret-down" if change["new"] else "caret-right"
+
+    button.observe(fold, "value")
+    return [button, box]

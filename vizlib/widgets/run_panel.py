@@ -1,0 +1,213 @@
+"""The panel of a live run: the picture, and beside it the buttons, the progress, and the controls in two groups."""
+
+import html
+import time
+import traceback
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Mapping, Sequence
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import ipywidgets as W
+from IPython.display import HTML
+
+from vizlib import images
+from vizlib.widgets import engine
+from vizlib.widgets.page import answer_at_once
+from vizlib.widgets.panel import frame, more
+from vizlib.widgets.picture import Picture, bar, tag
+from vizlib.widgets.turn import TURN
+
+if TYPE_CHECKING:
+    from vizlib.widgets.live import Run
+
+STEERS = "<b>&#8594; acts on the next step</b>"
+ANEW = "<b>&#8635; begins anew</b>"
+
+
+class RunPanel:
+    """The widgets of a `Run`. `refresh` brings them up to date; it runs on the kernel's event loop only.
+
+    Attributes:
+        widget: What is put onto the page.
+        show_still: Called with the HTML that the notebook keeps; set by whoever displays the panel.
+    """
+
+    def __init__(
+        self,
+        run: "Run",
+        loop: AbstractEventLoop,
+        layout: str,
+        shown: Sequence[str],
+        inputs: Mapping[str, W.Widget],
+        sliders: Mapping[str, W.Widget],
+    ):
+        self._run, self._loop, self._frame = run, loop, None
+        self.show_still: Callable[[object], None] = lambda content: None
+        self._buttons()
+        self.progress, self.curve, self.note, self.saved = W.HTML(), W.HTML(), W.HTML(), W.HTML()
+        self.picture = Picture(run.alt, "vizlib-live-picture")
+        for name in ("progress", "curve", "note", "saved"):
+            getattr(self, name).add_class(f"vizlib-live-{name}")
+        controls = [*_groups(inputs, sliders, shown)]
+        self._controls = [*inputs.values(), *sliders.values()]
+        row = W.HBox(list(self.buttons.values()), layout={"flex_flow": "row wrap"})
+        status = W.VBox([self.progress, self.note, self.curve])
+        self.widget = frame([self.picture], [row, status, *controls, self.saved], layout)
+        self.widget.add_class("vizlib-live")
+        answer_at_once(self.widget)
+
+    def _buttons(self) -> None:
+        def button(text: str, icon: str, act: Callable[..., None], name: str) -> W.Button:
+            made = W.Button(description=text, icon=icon, layout={"width": "auto"})
+            made.on_click(act)
+            made.add_class(f"vizlib-live-{name}")
+            return made
+
+        run = self._run
+        self.buttons = {
+            "now": button("Run this one now", "forward", run.go_on, "now"),
+            "go": button("Pause", "pause", self._go, "pause"),
+            "stop": button("Stop", "stop", self._stop, "stop"),
+            "reset": button("Reset", "refresh", run.reset, "reset"),
+            "save": button("Save picture", "download", lambda *_: self._save(".png"), "save"),
+            "film": button("Animation", "film", lambda *_: self._save(".webp"), "animation"),
+        }
+        self.buttons["now"].layout.display = "none"
+        self.buttons["now"].button_style = "info"
+
+    def _go(self, *_: object) -> None:
+        if self._run.state in (engine.RUNNING, engine.WAITING):
+            self._run.pause()
+        else:
+            self._run.go_on()
+
+    def _stop(self, *_: object) -> None:
+        self.note.value = "Stopping after this step …"
+        self._run.stop()
+
+    def _save(self, suffix: str) -> None:
+        """Write the file on a thread of its own: an animation takes a while to encode."""
+        path = f"{self._run.key}{suffix}"
+
+        def write() -> None:
+            try:
+                text = f"saved as {html.escape(str(self._run.save(path).resolve()))}"
+            except (images.ImageError, OSError) as error:
+                text = f"<b>not saved</b>: {html.escape(str(error))}"
+            loop.call_soon_threadsafe(setattr, self.saved, "value", text)
+
+        self.saved.value, loop = f"saving {path} …", self._loop
+        Thread(target=write, daemon=True).start()
+
+    # --- what there is to see -------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Show the state, the latest frame and the losses. It calls no code but our own, so that it cannot fail."""
+        run, state = self._run, self._run.state
+        if run.frame is not None and run.frame is not self._frame:
+            self._frame = run.frame
+            self.picture.show(self._frame.content, self._frame.format)
+        ended, waits = state in engine.ENDED, state == engine.WAITING
+        go = self.buttons["go"]
+        names = {engine.PAUSED: ("Resume", "play"), engine.STOPPED: ("Go on", "play"), engine.DONE: ("Go on", "play")}
+        go.description, go.icon = names.get(state, ("Pause", "pause"))
+        go.disabled = state == engine.FAILED or (ended and not run.resumable)
+        self.buttons["stop"].disabled = ended
+        self.buttons["now"].layout.display = None if waits else "none"
+        self.progress.value = _progress(run)
+        self.curve.value = curve(run.history)
+        self.note.value = self._noted(state)
+        if ended or state == engine.PAUSED:
+            self.show_still(HTML(_still(run)))
+
+    def _noted(self, state: str) -> str:
+        run = self._run
+        if state == engine.FAILED:
+            report = "".join(traceback.format_exception(run.error))
+            kind, text = type(run.error).__name__, html.escape(str(run.error))
+            return (
+                f'<div role="alert"><b>{kind}: {text}</b> <details><summary>where</summary>'
+                f"<pre>{html.escape(report)}</pre></details></div>"
+            )
+        if state == engine.WAITING:
+            other = TURN.holder()
+            return f"Waiting for {html.escape(other)}, which is computing." if other else "Waiting."
+        if state in (engine.STOPPED, engine.DONE) and run.steered:
+            begin = "<b>Go on</b> takes further steps with the new value; " if run.resumable else ""
+            return f"This run has ended. {begin}<b>Reset</b> begins anew with it."
+        return ""
+
+    def close(self) -> None:
+        """Forget the run; the widgets are closed by whoever owns them."""
+        self.show_still = lambda content: None
+
+
+def _still(run: "Run") -> str:
+    """What the notebook's file keeps; it is hidden while the panel is on the page."""
+    if run.frame is None:
+        return ""
+    width = f"width:{max(400, min(800, run.frame.width))}px"
+    return f'<div class="vizlib-still">{tag(run.frame.content, run.frame.format, run.alt, width)}</div>'
+
+
+def _groups(inputs: Mapping[str, W.Widget], sliders: Mapping[str, W.Widget], shown: Sequence[str]) -> list[W.Widget]:
+    """The controls: those that steer, those that begin anew, and the rest of both, folded."""
+    names = [*sliders, *inputs]
+    shown = shown or (names if len(names) <= 5 else [*list(sliders)[:3], *list(inputs)[:1]])
+    if unknown := [name for name in shown if name not in names]:
+        raise ValueError(f"shown names {unknown[0]!r}, expected some of {', '.join(names)}")
+
+    def group(visible: bool) -> list[W.Widget]:
+        parts = []
+        for heading, controls in ((STEERS, sliders), (ANEW, inputs)):
+            chosen = [control for name, control in controls.items() if (name in shown) == visible]
+            parts += [W.HTML(heading), *chosen] if chosen else []
+        return parts
+
+    return [*group(True), *more(group(False))]
+
+
+def _progress(run: "Run") -> str:
+    seconds, goal = run.seconds, run.goal
+    losses = ", ".join(f"{html.escape(name)} {values[-1]:.4g}" for name, values in list(run.history.items()) if values)
+    done = f"step {run.taken} of {goal}" if goal else f"step {run.taken}"
+    left = f", {seconds / run.taken * (goal - run.taken):.0f} s left" if goal > run.taken > 0 else ""
+    ending = left if run.state == engine.RUNNING else f", {run.state}"
+    return f"{bar('progress of the run', run.taken, goal)} {done}, {seconds:.0f} s{ending}<br>{losses or '&nbsp;'}"
+
+
+def curve(history: Mapping[str, list[float]], width: int = 260, height: int = 70) -> str:
+    """The total loss of all steps so far as a small SVG line chart, with the first and the latest value."""
+    parts = [list(values) for values in list(history.values())]
+    length = min(map(len, parts), default=0)
+    totals = [sum(values[i] for values in parts) for i in range(length)]
+    if len(totals) < 2:
+        return ""
+    shown = totals[:: max(1, len(totals) // 200)]
+    low, high = min(shown), max(shown)
+    points = " ".join(
+        f"{4 + i * (width - 8) / max(1, len(shown) - 1):.1f},{4 + (high - y) * (height - 8) / max(high - low, 1e-12):.1f}"
+        for i, y in enumerate(shown)
+    )
+    return (
+        f'<svg width="{width}" height="{height}" role="img" aria-label="loss curve">'
+        f'<polyline points="{points}" fill="none" stroke="#3b528b" stroke-width="1.5"/></svg>'
+        f"<div>loss: {totals[0]:.4g} at step 1, {totals[-1]:.4g} now</div>"
+    )
+
+
+def in_cell(run: "Run", label: str, goal: float, picture: object = None, until: float = 0, colab: bool = False) -> str:
+    """The progress of a run, as HTML for the output of a cell that waits for it or takes its steps."""
+    goal = int(goal) if goal < float("inf") else 0
+    of = f" of {goal}" if goal else ""
+    text = f"{bar(label, run.taken, goal)} {html.escape(label)}: step {run.taken}{of}"
+    if until:
+        text += f"; this cell ends in {max(0, until - time.perf_counter()):.0f} s at the latest, Interrupt keeps the picture"
+    if colab:
+        text += (
+            f", {run.state}. On Colab no slider can reach a run: change the values in this cell and run it again, or "
+            "write <code>run.go_on()</code> in a new cell (with the name that you gave to the run) for further steps."
+        )
+    shown = f"<br>{tag(picture.content, picture.format, run.alt, 'width:480px;max-width:100%')}" if picture else ""
+    return f"<div>{text}{shown}</div>"
