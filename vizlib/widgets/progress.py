@@ -7,34 +7,36 @@ from typing import TypeVar
 
 from IPython.display import HTML, display
 
-from vizlib.optimize import Partial
+from vizlib.optimize import Partial, Step
 from vizlib.widgets.page import watched
+from vizlib.widgets.picture import bar
 
-P = TypeVar("P", bound=Partial)
+P = TypeVar("P", bound=Partial | Step)
 
 
-def finish(steps: Iterable[P], label: str) -> P:
+def finish(steps: Iterable[P], label: str, total: int = 0) -> P:
     """The last result of a long computation, with a progress bar while a person is waiting.
 
     Interrupting the kernel (the square button) ends the computation early and returns the result so far.
 
     Args:
         steps: Better and better results, each with the counts `done` and `total`, such as `features.extracting(...)`
-            yields.
+            yields, or the steps of an optimisation, such as `ascend(...)` yields.
         label: What is being done, in a few words.
+        total: How many steps of an optimisation there will be; 0 if that is not known.
 
     Raises:
         ValueError: There was no result at all.
         KeyboardInterrupt: The kernel was interrupted before the first result.
     """
-    bar = display(HTML(""), display_id=True) if watched() else None
+    shown = display(HTML(""), display_id=True) if watched() else None
     result, start, painted = None, time.perf_counter(), 0.0
     steps, state = iter(steps), "done"
     try:
         for result in steps:
-            if bar and time.perf_counter() - painted > 0.25:
+            if shown and time.perf_counter() - painted > 0.25:
                 painted = time.perf_counter()
-                bar.update(HTML(_bar(label, result, painted - start)))
+                shown.update(HTML(_line(label, result, total, painted - start)))
     except KeyboardInterrupt:
         if result is None:
             raise
@@ -43,12 +45,16 @@ def finish(steps: Iterable[P], label: str) -> P:
         getattr(steps, "close", lambda: None)()
     if result is None:
         raise ValueError(f"{label}: there was nothing to do, expected at least one step")
-    if bar:
-        bar.update(HTML(_bar(label, result, time.perf_counter() - start, state)))
+    if shown:
+        shown.update(HTML(_line(label, result, total, time.perf_counter() - start, state)))
     return result
 
 
-def _bar(label: str, result: Partial, seconds: float, state: str = "") -> str:
-    left = seconds / max(result.done, 1) * (result.total - result.done)
-    text = f"{result.done} of {result.total}, " + (f"{state} in {seconds:.0f} s" if state else f"{left:.0f} s left")
-    return f"{html.escape(label)} <progress value={result.done} max={result.total}></progress> {text}"
+def _line(label: str, result: Partial | Step, total: int, seconds: float, state: str = "") -> str:
+    done, total = (result.iteration, total) if isinstance(result, Step) else (result.done, result.total)
+    if state:
+        ending = f"{state} in {seconds:.0f} s"
+    else:
+        ending = f"{seconds / max(done, 1) * (total - done):.0f} s left" if total else f"{seconds:.0f} s"
+    count = f"{done} of {total}" if total else f"step {done}"
+    return f"{html.escape(label)} {bar(label, done, total)} {count}, {ending}"
