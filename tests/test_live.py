@@ -417,7 +417,7 @@ def test_a_closed_run_is_forgotten_with_its_widgets_and_its_thread(shown):
 
 
 def widgets_alive() -> list:
-    return [thing for thing in gc.get_objects() if isinstance(thing, ipywidgets.Widget) and thing.comm is not None]
+    return [t for t in gc.get_objects() if issubclass(type(t), ipywidgets.Widget) and t.comm is not None]
 
 
 def test_names_of_the_notebook_may_be_used_again():

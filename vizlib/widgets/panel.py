@@ -44,7 +44,7 @@ def more(folded: Sequence[W.Widget]) -> list[W.Widget]:
     """The controls behind a button, hidden until it is pressed; an accordion would not obey the keyboard."""
     if not folded:
         return []
-    button = W.ToggleButton(False, description="more", icon="caret-right", layout={"width": "auto"})
+    button = W.ToggleButton(False, description="more", icon="caret-right", layout={"width": "auto", "align_self": "flex-start"})
     button.add_class("vizlib-more")
     box = W.VBox(list(folded), layout={"display": "none"})
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from vizlib import assets, images, models
 from vizlib.models import Network
 from vizlib.widgets.browser import Upload
-from vizlib.widgets.sliders import WIDE
+from vizlib.widgets.sliders import WIDE, slider_layout
 
 Shapes = Callable[[Network], Mapping[str, tuple[int, ...]]]
 
@@ -121,8 +121,7 @@ class LayerPicker(W.VBox):
         self._networks, self._choices = networks, choices or (lambda net: net.layers)
         names = list(self._choices(networks.value))
         first = first if first in names else names[0]
-        self.slider = W.SelectionSlider(options=names, value=first, description="layer", style=WIDE)
-        self.slider.layout.width = "420px"
+        self.slider = W.SelectionSlider(options=names, value=first, description="layer", **slider_layout())
         self.slider.add_class("vizlib-layer")
         super().__init__([self.slider], value=first)
         self.slider.observe(self._choose, "value")
@@ -160,8 +159,7 @@ class ChannelPicker(W.VBox):
 
     def __init__(self, networks: NetworkPicker, layers: LayerPicker, shapes: Shapes):
         self._networks, self._layers, self._shapes = networks, layers, shapes
-        self.slider = W.IntSlider(min=0, max=self._last(), description="channel", style=WIDE)
-        self.slider.layout.width = "420px"
+        self.slider = W.IntSlider(min=0, max=self._last(), description="channel", **slider_layout())
         self.slider.add_class("vizlib-channel")
         super().__init__([self.slider])
         self.slider.observe(self._choose, "value")
