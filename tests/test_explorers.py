@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -11,11 +12,14 @@ from typing import NamedTuple
 import ipywidgets
 import PIL.Image
 import pytest
+import torch
 from matplotlib.figure import Figure
 
 from vizlib import images, models, plot, widgets
 from vizlib.analysis import activations
+from vizlib.optimize import Step
 from vizlib.widgets import page, progress
+from vizlib.widgets import explorer as explorers
 from vizlib.widgets.explorer import Explorer, Progress
 
 
@@ -25,6 +29,12 @@ def other() -> models.Network:
 
 
 # --- explorers ------------------------------------------------------------------------------------------------------
+
+
+def explorer_of(draw: Callable, controls: dict[str, ipywidgets.Widget]) -> Explorer:
+    explorer = Explorer(draw, "a <figure>", controls)
+    explorer.redraw()
+    return explorer
 
 
 def figure_of(value: float) -> Figure:
@@ -39,11 +49,11 @@ def test_an_explorer_draws_at_once_and_at_every_change():
         return figure_of(a / 10)
 
     a, b = ipywidgets.IntSlider(3, 0, 10), ipywidgets.IntSlider(5, 0, 10)
-    explorer = widgets.Explorer(draw, {"a": a, "b": b})
-    first = explorer.picture.value
+    explorer = explorer_of(draw, {"a": a, "b": b})
+    first = explorer.picture.content
     assert drawn == [(3, 5)] and first[:4] == b"\x89PNG"
     a.value = 7
-    assert drawn == [(3, 5), (7, 5)] and explorer.picture.value != first
+    assert drawn == [(3, 5), (7, 5)] and explorer.picture.content != first
     explorer.redraw()
     assert len(drawn) == 2  # nothing changed, nothing drawn
 
@@ -60,7 +70,7 @@ def test_one_change_upstream_draws_each_state_once_and_never_a_wrong_one(other):
         drawn.append((net.name, layer, channel))
         return figure_of(0.5)
 
-    widgets.Explorer(draw, {"net": networks, "layer": layers, "channel": channels})
+    explorer_of(draw, {"net": networks, "layer": layers, "channel": channels})
     networks.choice.value = "minivgg"
     assert drawn[-1][0] == "minivgg" and len(drawn) == len(set(drawn)) <= 3
 
@@ -73,19 +83,19 @@ def test_a_callback_that_fails_is_raised_headless_and_said_in_a_browser(monkeypa
 
     monkeypatch.setenv("VIZLIB_LIVE", "0")
     slider = ipywidgets.IntSlider(3, 0, 10)
-    explorer = Explorer(draw, {"a": slider})
+    explorer = explorer_of(draw, {"a": slider})
     with pytest.raises(ValueError, match="mistake"):
         slider.value = 6
     monkeypatch.setenv("VIZLIB_LIVE", "1")
     slider = ipywidgets.IntSlider(3, 0, 10)
-    explorer = Explorer(draw, {"a": slider})
-    kept = explorer.picture.value
+    explorer = explorer_of(draw, {"a": slider})
+    kept = explorer.picture.content
     monkeypatch.setenv("VIZLIB_LIVE", "0")  # a callback's own request looks as if nobody was there
     slider.value = 7
-    assert explorer.message.value == "<b>ValueError</b>: a &lt;big&gt; mistake"
-    assert explorer.picture.value == kept
+    assert "<b>ValueError</b>: a &lt;big&gt; mistake" in explorer.message.value
+    assert explorer.picture.content == kept
     slider.value = 4
-    assert explorer.message.value == "" and explorer.picture.value != kept
+    assert explorer.message.value == "" and explorer.picture.content != kept
 
 
 def test_headless_the_first_picture_is_shown_and_no_widget(monkeypatch):
@@ -93,8 +103,9 @@ def test_headless_the_first_picture_is_shown_and_no_widget(monkeypatch):
     monkeypatch.setenv("VIZLIB_LIVE", "0")
     monkeypatch.setattr(plot.figure, "display", shown.append)
     monkeypatch.setattr(page, "display", lambda *a, **k: pytest.fail("a widget was displayed"))
+    monkeypatch.setattr(explorers, "still_hint", lambda: None)
     explorer = widgets.explore(lambda a: figure_of(a / 10), "one bar", a=ipywidgets.IntSlider(3, 0, 10))
-    assert shown[0].data == explorer.picture.value and shown[0].format == explorer.picture.format == "png"
+    assert shown[0].data == explorer.picture.content and shown[0].format == explorer.picture.format == "png"
 
 
 def photo_of(level: float) -> Figure:
@@ -106,15 +117,15 @@ def photo_of(level: float) -> Figure:
 )
 def test_a_picture_that_follows_a_slider_is_jpeg_and_a_stored_one_what_is_smaller(monkeypatch, live, draw, format):
     monkeypatch.setenv("VIZLIB_LIVE", live)
-    explorer = Explorer(lambda a: draw(a / 10), {"a": ipywidgets.IntSlider(3, 0, 10)})
+    explorer = explorer_of(lambda a: draw(a / 10), {"a": ipywidgets.IntSlider(3, 0, 10)})
     assert explorer.picture.format == format
-    assert PIL.Image.open(io.BytesIO(bytes(explorer.picture.value))).format == format.upper()
+    assert PIL.Image.open(io.BytesIO(explorer.picture.content)).format == format.upper()
 
 
 def test_a_live_picture_keeps_its_colours(monkeypatch):
     monkeypatch.setenv("VIZLIB_LIVE", "1")
-    explorer = Explorer(photo_of, {"level": ipywidgets.FloatSlider(1, min=0, max=1)})
-    picture = PIL.Image.open(io.BytesIO(bytes(explorer.picture.value)))
+    explorer = explorer_of(photo_of, {"level": ipywidgets.FloatSlider(1, min=0, max=1)})
+    picture = PIL.Image.open(io.BytesIO(explorer.picture.content))
     assert len(picture.getcolors(2**24)) > 10_000, "a palette would have 256"
 
 
@@ -125,7 +136,7 @@ def test_watched_the_widget_is_shown_with_a_fallback(monkeypatch):
     explorer = widgets.explore(lambda a: figure_of(a / 10), "one <bar>", a=ipywidgets.IntSlider(3, 0, 10))
     (data,), options = shown[0]
     assert options == {"raw": True}
-    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.model_id
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.widget.model_id
     assert "one &lt;bar&gt;" in data["text/html"]
 
 
@@ -147,14 +158,14 @@ def test_headless_a_generator_is_run_to_its_end_and_its_last_figure_shown(monkey
         yield Progress(1, 2, figure_of(a / 10))
         yield Progress(2, 2)
 
-    explorer = Explorer(draw, {"a": ipywidgets.IntSlider(3, 0, 10)})
-    assert explorer.picture.value == plot.encode(figure_of(0.3))[0]
+    explorer = explorer_of(draw, {"a": ipywidgets.IntSlider(3, 0, 10)})
+    assert explorer.picture.content == plot.encode(figure_of(0.3))[0]
 
 
 def test_a_generator_without_a_figure_is_a_mistake(monkeypatch):
     monkeypatch.setenv("VIZLIB_LIVE", "0")
     with pytest.raises(ValueError, match="draw yielded no figure"):
-        Explorer(lambda a: (Progress(i, 2) for i in range(2)), {"a": ipywidgets.IntSlider(3, 0, 10)})
+        explorer_of(lambda a: (Progress(i, 2) for i in range(2)), {"a": ipywidgets.IntSlider(3, 0, 10)})
 
 
 class Stage:
@@ -182,12 +193,12 @@ def test_each_figure_replaces_the_one_before_while_the_loop_stays_free(monkeypat
     stage = Stage()
 
     async def watch():
-        explorer = Explorer(stage.draw, {"a": ipywidgets.IntSlider(3, 0, 10)})
-        assert explorer.picture.value == b""  # the first step has not been taken, and nobody waited for it
+        explorer = explorer_of(stage.draw, {"a": ipywidgets.IntSlider(3, 0, 10)})
+        assert explorer.picture.content == b""  # the first step has not been taken, and nobody waited for it
         for i in range(1, 4):
             stage.go.release()
-            await until(lambda i=i: explorer.picture.value == picture_of(0.3 + i / 100))
-            assert (explorer.bar.value, explorer.bar.max) == (i, 3)
+            await until(lambda i=i: explorer.picture.content == picture_of(0.3 + i / 100))
+            await until(lambda i=i: f'value="{i}" max="3"' in explorer.bar.value or i == 3)
         await until(lambda: explorer.running.layout.visibility == "hidden")
         assert explorer.message.value == ""
 
@@ -196,23 +207,70 @@ def test_each_figure_replaces_the_one_before_while_the_loop_stays_free(monkeypat
     assert stage.closed == [(3, *stage.threads)], "the generator ends on the thread that ran it"
 
 
-def test_stop_keeps_the_picture_and_closes_the_generator(monkeypatch):
+def test_stop_keeps_the_picture_and_the_drawing_can_go_on(monkeypatch):
     monkeypatch.setenv("VIZLIB_LIVE", "1")
     stage = Stage()
 
     async def watch():
-        explorer = Explorer(stage.draw, {"a": ipywidgets.IntSlider(3, 0, 10)})
+        explorer = explorer_of(stage.draw, {"a": ipywidgets.IntSlider(3, 0, 10)})
         stage.go.release()
-        await until(lambda: explorer.picture.value == picture_of(0.31))
+        await until(lambda: explorer.picture.content == picture_of(0.31))
         assert explorer.running.layout.visibility == "visible"
         explorer.stop_button.click()
         stage.go.release()  # the step that was under way
         await until(lambda: explorer.message.value.startswith("Stopped"))
-        assert explorer.picture.value in (picture_of(0.31), picture_of(0.32))
-        assert explorer.running.layout.visibility == "hidden"
+        assert explorer.picture.content in (picture_of(0.31), picture_of(0.32))
+        assert explorer.stop_button.disabled and explorer.now_button.layout.display is None
+        stage.go.release(3)
+        explorer.now_button.click()
+        await until(lambda: explorer.picture.content == picture_of(0.33))
+        await until(lambda: explorer.running.layout.visibility == "hidden")
 
     asyncio.run(watch())
     assert [a for a, _ in stage.closed] == [3]
+
+
+def test_a_closed_explorer_ends_its_drawing_and_hears_nothing_more(monkeypatch):
+    monkeypatch.setenv("VIZLIB_LIVE", "1")
+    stage = Stage()
+
+    async def watch():
+        slider = ipywidgets.IntSlider(3, 0, 10)
+        explorer = explorer_of(stage.draw, {"a": slider})
+        stage.go.release()
+        await until(lambda: explorer.picture.content == picture_of(0.31))
+        explorer.close()
+        stage.go.release()
+        await until(lambda: len(stage.closed) == 1)
+        slider.value = 8
+        assert explorer.picture.content == picture_of(0.31)
+
+    asyncio.run(watch())
+
+
+def test_a_drawing_that_is_abandoned_never_overwrites_the_new_one(monkeypatch):
+    """Neither its picture nor its error, even if its step ends after the new picture was shown."""
+    monkeypatch.setenv("VIZLIB_LIVE", "1")
+    slow = threading.Event()
+
+    def steps():
+        yield figure_of(0.2)
+        slow.wait(5)
+        yield figure_of(0.4)
+        raise ValueError("late")
+
+    async def watch():
+        slider = ipywidgets.IntSlider(3, 0, 10)
+        explorer = explorer_of(lambda a: steps() if a == 3 else figure_of(a / 10), {"a": slider})
+        await until(lambda: explorer.picture.content == picture_of(0.2))
+        slider.value = 7
+        assert explorer.picture.content == picture_of(0.7)
+        slow.set()
+        await asyncio.sleep(0.3)
+        assert explorer.picture.content == picture_of(0.7) and explorer.message.value == ""
+        explorer.close()
+
+    asyncio.run(watch())
 
 
 def test_a_change_abandons_the_drawing_and_only_the_new_one_is_shown(monkeypatch):
@@ -221,14 +279,14 @@ def test_a_change_abandons_the_drawing_and_only_the_new_one_is_shown(monkeypatch
 
     async def watch():
         slider = ipywidgets.IntSlider(3, 0, 10)
-        explorer = Explorer(stage.draw, {"a": slider})
+        explorer = explorer_of(stage.draw, {"a": slider})
         stage.go.release()
-        await until(lambda: explorer.picture.value == picture_of(0.31))
+        await until(lambda: explorer.picture.content == picture_of(0.31))
         monkeypatch.setenv("VIZLIB_LIVE", "0")  # a callback's own request looks as if nobody was there
         slider.value = 7
-        assert explorer.picture.value == picture_of(0.31)
+        assert explorer.picture.content == picture_of(0.31)
         stage.go.release(4)  # one for the step of the old drawing that may be under way
-        await until(lambda: explorer.picture.value == picture_of(0.73))
+        await until(lambda: explorer.picture.content == picture_of(0.73))
         await until(lambda: len(stage.closed) == 2)
 
     asyncio.run(watch())
@@ -243,9 +301,9 @@ def test_an_error_in_a_step_is_said_above_the_picture_that_stays(monkeypatch):
         raise ValueError("a <big> mistake")
 
     async def watch():
-        explorer = Explorer(draw, {"a": ipywidgets.IntSlider(3, 0, 10)})
-        await until(lambda: explorer.message.value == "<b>ValueError</b>: a &lt;big&gt; mistake")
-        assert explorer.picture.value == picture_of(0.2)
+        explorer = explorer_of(draw, {"a": ipywidgets.IntSlider(3, 0, 10)})
+        await until(lambda: "<b>ValueError</b>: a &lt;big&gt; mistake" in explorer.message.value)
+        assert explorer.picture.content == picture_of(0.2)
         assert explorer.running.layout.visibility == "hidden"
 
     asyncio.run(watch())
@@ -258,8 +316,8 @@ def test_on_colab_the_steps_are_taken_inside_the_cell(monkeypatch):
     stage.go.release(3)
 
     async def watch():
-        explorer = Explorer(stage.draw, {"a": ipywidgets.IntSlider(3, 0, 10)})
-        assert explorer.picture.value == picture_of(0.33)
+        explorer = explorer_of(stage.draw, {"a": ipywidgets.IntSlider(3, 0, 10)})
+        assert explorer.picture.content == picture_of(0.33)
 
     asyncio.run(watch())
     assert stage.threads == {threading.get_ident()}
@@ -292,7 +350,18 @@ def test_finish_shows_a_bar_and_an_interrupt_keeps_what_is_done(monkeypatch):
     shown = []
     monkeypatch.setattr(progress, "display", lambda *a, **k: SimpleNamespace(update=lambda page: shown.append(page)))
     assert widgets.finish(counting(5, interrupt_at=4), "<counting>") == Partial(3, 5)
-    assert "&lt;counting&gt; <progress value=3 max=5></progress> 3 of 5, stopped in" in shown[-1].data
+    assert re.search('&lt;counting&gt; <progress value="3" max="5" .*</progress> 3 of 5, stopped in', shown[-1].data)
+
+
+def test_finish_counts_the_steps_of_an_optimisation(monkeypatch):
+    monkeypatch.setenv("VIZLIB_LIVE", "1")
+    shown = []
+    monkeypatch.setattr(progress, "display", lambda *a, **k: SimpleNamespace(update=lambda page: shown.append(page)))
+    steps = [Step(i, torch.zeros(1), {}) for i in (1, 2, 3)]
+    assert widgets.finish(steps, "climbing", total=3) is steps[-1]
+    assert "3 of 3, done in" in shown[-1].data
+    widgets.finish(steps, "climbing")
+    assert "step 3, done in" in shown[-1].data
 
 
 def test_finish_without_any_result(monkeypatch):
@@ -306,8 +375,8 @@ def test_finish_without_any_result(monkeypatch):
 # --- is somebody there? ---------------------------------------------------------------------------------------------
 
 
-def shell_with(metadata: dict) -> SimpleNamespace:
-    return SimpleNamespace(kernel=object(), get_parent=lambda: {"metadata": metadata})
+def shell_with(metadata: dict, **content: object) -> SimpleNamespace:
+    return SimpleNamespace(kernel=object(), get_parent=lambda: {"metadata": metadata, "content": content})
 
 
 def test_watched_looks_at_the_request(monkeypatch):
@@ -315,10 +384,14 @@ def test_watched_looks_at_the_request(monkeypatch):
     for shell, expected in [
         (None, False),
         (SimpleNamespace(), False),  # IPython in a terminal
-        (shell_with({}), False),  # nbval, nbclient
+        (shell_with({}, allow_stdin=False), False),  # nbval, nbclient
         (shell_with({"cellId": "a"}), True),  # JupyterLab
+        (shell_with({}, allow_stdin=True), True),  # classic Notebook
     ]:
         monkeypatch.setattr(page, "get_ipython", lambda shell=shell: shell)
         assert widgets.watched() is expected
+    monkeypatch.setattr(page, "get_ipython", lambda: shell_with({}, allow_stdin=False))
+    monkeypatch.setenv("VOILA_REQUEST_URL", "http://localhost:8866/voila/render/a.ipynb")
+    assert widgets.watched() is True
     monkeypatch.setenv("VIZLIB_LIVE", "0")
     assert widgets.watched() is False

@@ -1,9 +1,13 @@
 """Running optimisations without a browser: an asyncio loop stands for the kernel's."""
 
 import asyncio
+import base64
+import gc
 import io
+import re
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -13,9 +17,11 @@ import pytest
 import torch
 from PIL import Image
 
-from vizlib import images
+from vizlib import images, optimize
 from vizlib.optimize import Step
-from vizlib.widgets import live
+from vizlib.widgets import live, page, turn
+from vizlib.widgets.names import owned
+from vizlib.widgets.run_panel import RunPanel
 
 
 @dataclass
@@ -47,8 +53,6 @@ class Painter:
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
-    monkeypatch.setattr(live.Run, "_newest", {})
-    monkeypatch.setattr(live.Run, "_turn", None)
     monkeypatch.setattr(live, "FRAMES_PER_SECOND", 50)
     monkeypatch.setenv("VIZLIB_LIVE", "1")
     monkeypatch.chdir(tmp_path)
@@ -64,6 +68,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list:
         return SimpleNamespace(update=outputs.append)
 
     monkeypatch.setattr(live, "display", display)
+    monkeypatch.setattr(live, "still_hint", lambda: None)
     monkeypatch.setattr(live, "show_widget", lambda widget, alt: outputs.append(widget))
     return outputs
 
@@ -74,30 +79,42 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
+def picture_in(page: str) -> Image.Image:
+    """The picture in a piece of HTML."""
+    return Image.open(io.BytesIO(base64.b64decode(re.search(r"base64,([^\"]+)", page)[1]))).convert("RGB")
+
+
 def test_the_picture_grows_and_the_curve_and_the_bar_with_it(shown):
     painter = Painter(Knobs(60))
 
     async def watch():
-        run = live.run(painter.start, painter.knobs, "gray")
-        await until(lambda: run.picture.value != b"")
-        first = run.picture.value
-        await until(lambda: run.picture.value != first)
-        assert 0 < run.bar.value <= run.bar.max == 60 and "left; loss" in run.text.value
+        run = live.run(painter.start, painter.knobs, "a <gray>")
+        panel = run.panel
+        await until(lambda: panel.picture.content != b"")
+        first = panel.picture.content
+        await until(lambda: panel.picture.content != first)
+        assert 'max="60"' in panel.progress.value and "left<br>loss" in panel.progress.value
+        assert 'alt="a &lt;gray&gt;"' in panel.picture.value
         assert await run is run and run.state == "done" and run.result().iteration == 60
-        assert "<svg" in run.curve.value and run.text.value.startswith("step 60 of 60")
-        assert len(run.history["loss"]) == 60 and all(run.buttons[name].disabled for name in ("Stop", "Pause"))
+        await until(lambda: "step 60 of 60" in panel.progress.value and "done" in panel.progress.value)
+        assert "<svg" in panel.curve.value and len(run.history["loss"]) == 60
+        assert panel.buttons["stop"].disabled and panel.buttons["go"].description == "Go on"
+        live_picture = picture_in(panel.picture.value)
+        run.close()
+        return live_picture
 
-    asyncio.run(watch())
-    last = Image.open(io.BytesIO(shown[-1].data))
-    assert last.format == "PNG" and last.convert("RGB").getpixel((3, 3))[0] == round(255 * 60 / 400)
-    assert shown[-1].metadata == {"alt": "gray"} and shown[-1].width == 256 and painter.closed == 1
+    live_picture = asyncio.run(watch())
+    kept = [page.data for page in shown if "vizlib-still" in str(getattr(page, "data", ""))][-1]
+    for picture in (live_picture, picture_in(kept)):  # on the page, and in the notebook's file
+        assert abs(picture.getpixel((3, 3))[0] - 255 * 60 / 400) < 3
+    assert 'alt="a &lt;gray&gt;"' in kept and painter.closed == 1
 
 
 def test_a_slider_acts_on_the_next_step(shown):
     painter, slider = Painter(Knobs()), ipywidgets.FloatSlider(value=1, min=0, max=9)
 
     async def watch():
-        run = live.run(painter.start, painter.knobs, "gray", speed=slider)
+        run = live.run(painter.start, painter.knobs, "gray", sliders={"speed": slider})
         await until(lambda: run.step is not None)
         slider.value = 7
         at = len(painter.speeds)
@@ -109,80 +126,196 @@ def test_a_slider_acts_on_the_next_step(shown):
     asyncio.run(watch())
 
 
-def test_stop_pause_resume_and_reset(shown):
+def test_stop_pause_resume_go_on_and_reset(shown):
     painter = Painter(Knobs())
 
     async def watch():
         run = live.run(painter.start, painter.knobs, "gray")
+        buttons = run.panel.buttons
         await until(lambda: run.step is not None and run.step.iteration > 5)
-        run.buttons["Pause"].click()
-        await until(lambda: run.state == "paused")
-        await asyncio.sleep(0.05)
+        buttons["go"].click()
+        await until(lambda: run.state == "paused" and buttons["go"].description == "Resume")
         held = run.step.iteration
         await asyncio.sleep(0.1)
-        assert run.step.iteration == held and run.buttons["Pause"].description == "Resume"
-        run.buttons["Pause"].click()
+        assert run.step.iteration == held
+        buttons["go"].click()
         await until(lambda: run.step.iteration > held + 3)
 
-        run.buttons["Reset"].click()
+        buttons["reset"].click()
         await until(lambda: painter.started == 2 and run.step.iteration < held)
         assert len(run.history["loss"]) <= run.step.iteration + 1 and painter.closed == 1
 
-        run.buttons["Stop"].click()
+        buttons["stop"].click()
+        assert "Stopping" in run.panel.note.value
         await run
-        assert run.state == "stopped" and run.result().iteration < 400 and painter.closed == 2
+        stopped = run.result().iteration
+        assert run.state == "stopped" and stopped < 400
+        await until(lambda: buttons["go"].description == "Go on")
+        buttons["go"].click()
+        await until(lambda: run.step.iteration > stopped + 2)
+        assert painter.started == 2, "it goes on from where it stopped"
+        run.close()
+        await until(lambda: painter.closed == 2)
 
     asyncio.run(watch())
 
 
-def test_a_run_that_has_ended_begins_again_by_reset_and_by_a_control_that_says_so(shown):
+@pytest.mark.parametrize("pause", [0.0, 0.01, 0.05, 0.15])
+def test_a_reset_soon_after_a_stop_is_obeyed(shown, pause):
+    painter = Painter(Knobs(), pace=0.03)
+
+    async def watch():
+        run = live.run(painter.start, painter.knobs, "gray")
+        await until(lambda: run.step is not None)
+        for begun in range(2, 5):
+            run.stop()
+            await asyncio.sleep(pause)
+            run.reset()
+            await until(lambda begun=begun: painter.started == begun and run.state == "running")
+        run.close()
+
+    asyncio.run(watch())
+
+
+def test_a_finished_run_goes_on_where_it_ended_and_says_so_when_it_is_steered(shown):
     painter, slider = Painter(Knobs(20)), ipywidgets.FloatSlider(value=1, min=0, max=9)
 
     async def watch():
-        run = live.run(painter.start, painter.knobs, "gray", anew=["speed"], speed=slider)
+        run = live.run(painter.start, painter.knobs, "gray", sliders={"speed": slider})
         await run
-        assert run.state == "done" and painter.started == 1
-        run.buttons["Reset"].click()
-        await until(lambda: painter.started == 2)
+        await until(lambda: run.panel.buttons["go"].description == "Go on")
+        assert run.panel.note.value == ""
+        slider.value = 5
+        await until(lambda: "Go on" in run.panel.note.value and "Reset" in run.panel.note.value)
+        assert run.step.iteration == 20
+        run.panel.buttons["go"].click()
+        await until(lambda: run.state == "done" and run.step.iteration == 40)
+        assert painter.speeds[-1] == 5 and painter.started == 1
+        run.reset()
         await run
-        assert run.state == "done" and run.result().iteration == 20 and len(run.history["loss"]) == 20
-        slider.value = 3
-        await until(lambda: painter.started == 3)
+        assert run.step.iteration == 20 and painter.knobs.steps == 20 and painter.started == 2
+
+    # what divides its steps into stages stays in its last one, because it is granted one step more at a time
+    painter.start = lambda knobs=painter.knobs: _stages(painter, knobs)
+    asyncio.run(watch())
+    assert set(painter.steps[20:40]) == {"last"}
+
+
+def _stages(painter: Painter, knobs: Knobs) -> Iterator[Step]:
+    painter.started, i = painter.started + 1, 0
+    while i < knobs.steps:
+        painter.steps.append("last" if optimize.stage(i, knobs.steps, 4) == 3 else "earlier")
+        painter.speeds.append(knobs.speed)
+        i += 1
+        yield Step(i, torch.zeros(1, 3, 8, 8), {"loss": 1.0})
+
+
+def test_a_changed_input_begins_anew_with_all_inputs_as_they_are(shown):
+    begun = []
+    a, b = ipywidgets.IntSlider(1), ipywidgets.IntSlider(10)
+    a.observe(lambda change: setattr(b, "value", 10 * change["new"]), "value")  # as a layer picker follows a network
+
+    def start(first, second):
+        begun.append((first, second))
+        for i in range(400):
+            threading.Event().wait(0.004)
+            yield Step(i + 1, torch.zeros(1, 3, 8, 8), {"loss": 1.0})
+
+    async def watch():
+        run = live.run(start, Knobs(), "gray", inputs={"first": a, "second": b})
+        await until(lambda: run.step is not None)
+        for value in range(2, 9):
+            a.value = value
+            await asyncio.sleep(0.01)
+        await until(lambda: run.inputs == {"first": 8, "second": 80})
+        assert all(second == 10 * first for first, second in begun), "no run began with half a change"
+        run.stop()
         await run
-        assert painter.speeds[-1] == 3 and painter.closed == 3 and run.buttons["Stop"].disabled
+        a.value = 9
+        await until(lambda: run.state == "running" and run.inputs["first"] == 9)
+        run.close()
+        a.value = 3
+        assert not a._trait_notifiers["value"]["change"][1:], "a closed run hears of nothing any more"
 
     asyncio.run(watch())
 
 
-def test_a_control_that_begins_anew_must_be_there():
-    painter = Painter(Knobs())
-    with pytest.raises(ValueError, match="'photo'.*speed"):
-        live.run(painter.start, painter.knobs, "gray", anew=["photo"], speed=ipywidgets.FloatSlider())
+def test_a_picture_gets_the_inputs_that_it_names(shown):
+    seen = []
+
+    def picture(step, level, knobs):
+        seen.append((level, knobs))
+        return step.image
+
+    async def watch():
+        painter = Painter(Knobs(5))
+        level = ipywidgets.IntSlider(3)
+        run = live.run(lambda level: painter.start(), painter.knobs, "gray", inputs={"level": level}, picture=picture)
+        await run
+        assert (3, painter.knobs) in seen
+        run.close()
+
+    asyncio.run(watch())
 
 
-def test_running_the_cell_again_replaces_the_run_and_others_wait_their_turn(shown):
+def test_the_same_key_replaces_the_run_and_others_wait_their_turn(shown, monkeypatch):
+    monkeypatch.setattr(turn, "FIRST_LOOK", 60)
     first, second, other = (Painter(Knobs()) for _ in range(3))
 
     async def watch():
-        old = live.run(first.start, first.knobs, "gray", key="a")
+        old = live.run(first.start, first.knobs, "gray", key="a", title="the first")
         await until(lambda: old.step is not None)
         waiting = live.run(other.start, other.knobs, "gray", key="b")
-        await asyncio.sleep(0.05)
-        assert waiting.state == "waiting" and waiting.step is None and "Waiting" in waiting.text.value
+        await until(lambda: "Waiting for the first" in waiting.panel.note.value)
+        assert waiting.state == "waiting" and waiting.step is None
+        assert waiting.panel.buttons["now"].layout.display is None, "it offers to go first"
         with pytest.raises(RuntimeError, match="taken no step yet: write `await run`"):
             waiting.result()
         new = live.run(second.start, second.knobs, "gray", key="a")
         await until(lambda: waiting.step is not None)
-        assert old.state == "stopped" and first.closed == 1 and new.step is None
+        assert first.closed == 1 and new.step is None and old.step is not None
         waiting.stop()
         await until(lambda: new.step is not None)
-        new.stop()
-        await new
+        new.close(), waiting.close()
 
     asyncio.run(watch())
 
 
-def test_an_exception_is_shown_in_the_panel_and_raised_where_the_result_is_wanted(shown):
+def test_a_waiting_run_is_let_in_by_its_button_and_stop_is_seen(shown, monkeypatch):
+    monkeypatch.setattr(turn, "FIRST_LOOK", 60)
+    one, two = Painter(Knobs()), Painter(Knobs())
+
+    async def watch():
+        first = live.run(one.start, one.knobs, "gray", key="a")
+        await until(lambda: first.step is not None)
+        second = live.run(two.start, two.knobs, "gray", key="b")
+        await until(lambda: second.panel.buttons["now"].layout.display is None)
+        second.panel.buttons["now"].click()
+        await until(lambda: second.state == "running" and first.state == "waiting")
+        first.panel.buttons["stop"].click()
+        await until(lambda: first.state == "stopped" and "stopped" in first.panel.progress.value)
+        first.close(), second.close()
+
+    asyncio.run(watch())
+
+
+def test_a_run_that_nobody_touches_makes_room(shown, monkeypatch):
+    monkeypatch.setattr(turn, "FIRST_LOOK", 0.1)
+    monkeypatch.setattr(turn, "SLICE", 0.2)
+    painters = [Painter(Knobs(10_000)) for _ in range(3)]
+
+    async def watch():
+        runs = [live.run(p.start, p.knobs, "gray", key=str(i)) for i, p in enumerate(painters)]
+        await until(lambda: all(run.taken > 5 for run in runs))
+        counts = [run.taken for run in runs]
+        await until(lambda: all(run.taken > count + 20 for run, count in zip(runs, counts, strict=True)))
+        for run in runs:
+            run.close()
+
+    asyncio.run(watch())
+
+
+def test_an_exception_is_shown_with_the_last_picture_and_raised_where_the_result_is_wanted(shown):
     painter = Painter(Knobs(), fail_at=4)
 
     async def watch():
@@ -190,36 +323,134 @@ def test_an_exception_is_shown_in_the_panel_and_raised_where_the_result_is_wante
         with pytest.raises(ValueError, match="a <big> mistake"):
             await run
         assert run.state == "failed" and run.step.iteration == 3
-        assert "a &lt;big&gt; mistake" in run.text.value and "Traceback" in run.text.value
+        note = run.panel.note
+        await until(lambda: "ValueError: a &lt;big&gt; mistake" in note.value and "Traceback" in note.value)
+        assert abs(picture_in(run.panel.picture.value).getpixel((0, 0))[0] - 255 * 3 / 400) < 2
         with pytest.raises(ValueError, match="mistake"):
             run.result()
+        painter.fail_at = None
+        run.reset()
+        await until(lambda: run.state == "running" and run.panel.note.value == "")
+        run.close()
 
     asyncio.run(watch())
-    assert Image.open(io.BytesIO(shown[-1].data)).getpixel((0, 0)) == (round(255 * 3 / 400),) * 3, (
-        "the last good one stays"
-    )
 
 
-def test_headless_a_bounded_number_of_steps_leaves_the_picture(monkeypatch):
+def broken_picture(step):
+    if step.iteration > 3:
+        raise ZeroDivisionError("in the picture")
+    return step.image
+
+
+def nan_later(step):
+    image = torch.full((1, 3, 8, 8), float("nan")) if step > 3 else torch.zeros(1, 3, 8, 8)
+    return Step(step, image, {"loss": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("start", "picture", "words"),
+    [
+        (lambda: 1 / 0, live.sheet, "ZeroDivisionError"),
+        (lambda: map(nan_later, range(1, 9)), live.sheet, "step 4: the picture is no longer finite"),
+        (lambda: Painter(Knobs(50), 0.03).start(), broken_picture, "ZeroDivisionError: in the picture"),
+    ],
+)
+def test_a_failure_wherever_it_comes_from_is_told_and_loses_nothing(shown, start, picture, words):
+    async def watch():
+        run = live.run(start, Knobs(), "gray", picture=picture)
+        await until(lambda: run.state == "failed" and words in run.panel.note.value)
+        assert run.step is None or run.panel.picture.content
+        run.close()
+
+    asyncio.run(watch())
+
+
+def test_a_run_without_a_number_of_steps_says_how_many_it_took(shown):
+    async def watch():
+        run = live.run(Painter(Knobs(12)).start, SimpleNamespace(speed=1), "gray")
+        await run
+        await until(lambda: "done" in run.panel.progress.value)
+        assert "step 12, " in run.panel.progress.value and "step 12 of" not in run.panel.progress.value
+        assert "-" not in run.panel.progress.value.split("<br>")[0].split("</progress>")[1]
+        run.close()
+
+    asyncio.run(watch())
+
+
+def test_a_cell_may_wait_for_some_steps_or_for_the_end(shown):
+    async def watch():
+        painter = Painter(Knobs(60))
+        run = live.run(painter.start, painter.knobs, "gray")
+        step = await run.reach(20)
+        assert 20 <= step.iteration < 60 and "waiting for gray" in "".join(str(getattr(s, "data", "")) for s in shown)
+        run.reset()
+        assert (await run).step.iteration == 60, "it waits for the run that was asked for last"
+        assert (await run.reach(1000)).iteration == 60
+        run.close()
+
+    asyncio.run(watch())
+
+
+def test_a_closed_run_is_forgotten_with_its_widgets_and_its_thread(shown):
+    """What a cell made before stays neither on the page nor in memory (jupyter-widgets/ipywidgets 1345, 3544)."""
+    threads = threading.active_count()
+
+    async def watch():
+        refs, counts = [], []
+        for _ in range(6):
+            painter = Painter(Knobs(20))
+            run = live.run(painter.start, painter.knobs, "gray", sliders={"speed": ipywidgets.FloatSlider(1.0)})
+            await run
+            refs.append(weakref.ref(run))
+            panel = weakref.ref(run.panel.widget)
+            del run
+            shown.clear()
+            gc.collect()
+            counts.append(len(widgets_alive()))
+        assert sum(ref() is not None for ref in refs) == 1
+        assert counts[-1] == counts[1], f"widgets alive after each run: {counts}"
+        assert panel() is not None
+        refs[-1]().close()
+        await until(lambda: threading.active_count() <= threads)
+
+    asyncio.run(watch())
+
+
+def widgets_alive() -> list:
+    return [thing for thing in gc.get_objects() if isinstance(thing, ipywidgets.Widget) and thing.comm is not None]
+
+
+def test_names_of_the_notebook_may_be_used_again():
+    """Two sections may both call their knobs `knobs` and their function `start`."""
+    names = {"__name__": "__main__", "Knobs": Knobs, "Step": Step, "torch": torch}
+    code = "knobs = Knobs(3)\ndef level(): return knobs.steps\ndef start():\n    yield Step(level(), torch.zeros(1), {})"
+    exec(code, names)
+    start = owned(names["start"])
+    names["knobs"] = Knobs(77)
+    assert next(names["start"]()).iteration == 77
+    assert next(start()).iteration == 3
+    assert owned(test_names_of_the_notebook_may_be_used_again) is test_names_of_the_notebook_may_be_used_again
+
+
+def test_headless_a_bounded_number_of_steps_leaves_the_picture(monkeypatch, shown):
     monkeypatch.setenv("VIZLIB_LIVE", "0")
-    pictures = []
-    monkeypatch.setattr(live, "display", lambda picture: pictures.append(picture))
-    painter = Painter(Knobs(), pace=0)
-    run = live.run(painter.start, painter.knobs, "gray", quick=12, speed=ipywidgets.FloatSlider(value=3))
+    painter, slider = Painter(Knobs(), pace=0), ipywidgets.FloatSlider(value=3)
+    run = live.run(painter.start, painter.knobs, "gray", quick=12, sliders={"speed": slider})
     assert run.result().iteration == 12 and painter.closed == 1 and painter.speeds[0] == 3
     assert painter.steps == [12] * 12, "what a technique shares out over its steps comes to its end"
     assert painter.knobs.steps == 400, "and the knobs are the reader's again"
-    still = Image.open(io.BytesIO(pictures[0].data))
-    assert still.convert("RGB").getpixel((0, 0))[0] == round(255 * 12 / 400)
-    assert pictures[0].metadata == {"alt": "gray"} and still.format == pictures[0].format.upper()
+    (picture,) = shown
+    still = Image.open(io.BytesIO(picture.data))
+    assert abs(still.convert("RGB").getpixel((0, 0))[0] - 255 * 12 / 400) < 2
+    assert picture.metadata == {"alt": "gray"} and still.format == picture.format.upper() and picture.width == 400
 
     async def later_cell():
         return await run
 
-    assert asyncio.run(later_cell()) is run
+    assert asyncio.run(later_cell()) is run and asyncio.run(run.reach(5)).iteration == 12
 
 
-def test_headless_an_exception_is_raised_in_the_cell(monkeypatch):
+def test_headless_an_exception_is_raised_in_the_cell(monkeypatch, shown):
     monkeypatch.setenv("VIZLIB_LIVE", "0")
     painter = Painter(Knobs(), pace=0, fail_at=3)
     with pytest.raises(ValueError, match="mistake"):
@@ -228,19 +459,28 @@ def test_headless_an_exception_is_raised_in_the_cell(monkeypatch):
         live.run(Painter(Knobs(0)).start, Knobs(0), "gray")
 
 
-def test_on_colab_all_steps_run_inside_the_cell_and_interrupt_keeps_the_picture(monkeypatch, shown):
+def test_on_colab_the_steps_run_inside_the_cell_with_progress_and_end_in_time(monkeypatch, shown):
     monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace())
     painter = Painter(Knobs(40), pace=0.001)
     assert live.run(painter.start, painter.knobs, "gray").result().iteration == 40
-    assert shown[-1].metadata == {"alt": "gray"} and len(shown) > 2
+    assert 'alt="gray"' in shown[-1].data and len(shown) > 2 and "step 40 of 40, done" in shown[-1].data
+
+    monkeypatch.setattr(live, "COLAB_SECONDS", 0.2)
+    painter = Painter(Knobs(400), pace=0.01)
+    run = live.run(painter.start, painter.knobs, "gray")
+    assert run.state == "stopped" and 5 < run.result().iteration < 40
+    assert "run.go_on()" in shown[-1].data and "change the values in this cell" in shown[-1].data
+    assert any("this cell ends in" in str(getattr(page, "data", "")) for page in shown)
+    before = run.result().iteration
+    run.go_on()
+    assert run.result().iteration > before + 5 and painter.started == 1
 
     def interrupted() -> Iterator[Step]:
         yield Step(1, torch.full((1, 3, 8, 8), 0.5), {"loss": 1.0})
         raise KeyboardInterrupt
 
     run = live.run(interrupted, Knobs(9), "gray")
-    assert run.state == "stopped" and run.result().iteration == 1
-    assert Image.open(io.BytesIO(shown[-1].data)).format == "PNG"
+    assert run.state == "stopped" and run.result().iteration == 1 and picture_in(shown[-1].data)
 
 
 def test_saving_a_picture_and_how_it_grew(shown, tmp_path):
@@ -249,16 +489,17 @@ def test_saving_a_picture_and_how_it_grew(shown, tmp_path):
     async def watch():
         run = live.run(painter.start, painter.knobs, "gray", key="my-run")
         await run
-        run.buttons["Save picture"].click()
-        assert "my-run.png" in run.saved.value
-        run.buttons["Animation"].click()
-        assert "my-run.webp" in run.saved.value
+        run.panel.buttons["save"].click()
+        await until(lambda: "my-run.png" in run.panel.saved.value and "saved as" in run.panel.saved.value)
+        run.panel.buttons["film"].click()
+        await until(lambda: "my-run.webp" in run.panel.saved.value and "saved as" in run.panel.saved.value)
         assert run.save("grown.gif") == run.save("grown.gif")
         with pytest.raises(images.ImageError, match="ends in '.txt'"):
             run.save("grown.txt")
         run.key = "no/such/folder"
-        run.buttons["Save picture"].click()
-        assert "not saved" in run.saved.value
+        run.panel.buttons["save"].click()
+        await until(lambda: "not saved" in run.panel.saved.value)
+        run.close()
 
     asyncio.run(watch())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["grown.gif", "my-run.png", "my-run.webp"]
@@ -268,9 +509,13 @@ def test_saving_a_picture_and_how_it_grew(shown, tmp_path):
             assert animation.n_frames > 2, name
 
 
-def test_the_animation_is_thinned_out_instead_of_growing(shown, monkeypatch):
+def unstarted(start=lambda: iter(())) -> live.Run:
+    return live.Run(start, Knobs(), live.sheet, "gray", "a", ({}, {}))
+
+
+def test_the_animation_is_thinned_out_instead_of_growing(monkeypatch):
     monkeypatch.setattr(live, "KEPT_FRAMES", 8)
-    run = live.Run(lambda: iter(()), Knobs(), {}, "a", "gray", 3, live.sheet)
+    run = unstarted()
     for i in range(100):
         run._keep(bytes([i]))
     assert len(run._frames) <= 8 and run._frames[0] == b"\x00"
@@ -284,50 +529,49 @@ def test_several_images_are_shown_side_by_side():
 
 
 def test_a_comm_that_would_answer_late_is_freed():
-    widget = SimpleNamespace(comm=SimpleNamespace(_reply_subshell_id="x", other=1))
-    live.answer_at_once(widget)
-    assert vars(widget.comm) == {"other": 1}
-    live.answer_at_once(SimpleNamespace(comm=None))
+    child = SimpleNamespace(comm=SimpleNamespace(_reply_subshell_id="x", other=1))
+    page.answer_at_once(SimpleNamespace(comm=None, children=[child]))
+    assert vars(child.comm) == {"other": 1}
 
 
-def test_a_control_without_a_knob_is_a_mistake():
+def test_controls_that_do_not_fit_are_a_mistake():
+    slider = ipywidgets.FloatSlider()
     with pytest.raises(ValueError, match="'sped'.*steps, speed"):
-        live.run(lambda: iter(()), Knobs(), "gray", sped=ipywidgets.FloatSlider())
+        live.run(lambda: iter(()), Knobs(), "gray", sliders={"sped": slider})
+    with pytest.raises(ValueError, match="'net': start takes photo"):
+        live.run(lambda photo: iter(()), Knobs(), "gray", inputs={"net": slider})
+    with pytest.raises(ValueError, match="start expects 'photo'"):
+        live.run(lambda photo: iter(()), Knobs(), "gray")
+    with pytest.raises(ValueError, match="shown names 'x'"):
+        RunPanel(unstarted(), None, "beside", ["x"], {}, {"speed": slider})
+    with pytest.raises(ValueError, match="'below', expected 'beside' or 'above'"):
+        RunPanel(unstarted(), None, "below", [], {}, {})
 
 
-def test_an_error_of_a_step_that_is_begun_anew_is_forgotten():
-    """A layer picker follows the network picker first: a step may see the new layer with the old network."""
-    begun = []
-
-    def start() -> Iterator[Step]:
-        begun.append(True)
-        yield Step(1, torch.zeros(1, 3, 8, 8), {"loss": 1.0})
-        if len(begun) == 1:
-            run._reset = True  # as another thread does while the step is under way
-            raise LookupError("a layer of the other network")
-
-    run = live.Run(start, Knobs(), {}, "a", "gray", 3, live.sheet)
-    assert [step.iteration for step in run._take(start())] == [1, 1]
-    assert run.error is None
+def test_what_matters_is_in_sight_and_the_rest_is_folded(shown):
+    sliders = {name: ipywidgets.FloatSlider(description=name) for name in ("one", "two", "three", "four", "five", "six")}
+    panel = RunPanel(unstarted(), None, "beside", ["two", "six"], {}, sliders)
+    column = panel.widget.children[1]
+    (button,) = [part for part in column.children if isinstance(part, ipywidgets.ToggleButton)]
+    folded = column.children[column.children.index(button) + 1]
+    assert sliders["two"] in column.children and sliders["six"] in column.children
+    assert folded.layout.display == "none" and set(folded.children) >= {sliders["one"], sliders["five"]}
+    button.value = True
+    assert folded.layout.display is None
 
 
 def test_a_part_of_the_loss_that_is_switched_off_counts_as_nothing():
     """And one that is switched on late belongs to the later steps."""
-
-    def start() -> Iterator[Step]:
-        for iteration, losses in enumerate([{"a": 1.0}, {"a": 2.0, "b": 3.0}, {"b": 4.0}], 1):
-            yield Step(iteration, torch.zeros(1, 3, 8, 8), losses)
-
-    run = live.Run(start, Knobs(), {}, "a", "gray", 3, live.sheet)
-    list(run._take(start()))
+    run = unstarted()
+    for iteration, losses in enumerate([{"a": 1.0}, {"a": 2.0, "b": 3.0}, {"b": 4.0}], 1):
+        run._took(Step(iteration, torch.zeros(1, 3, 8, 8), losses))
     assert run.history == {"a": [1.0, 2.0, 0.0], "b": [0.0, 3.0, 4.0]}
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
-def test_an_animation_of_a_picture_that_grew_has_one_size(tmp_path, monkeypatch, suffix):
+def test_an_animation_of_a_picture_that_grew_has_one_size(tmp_path, monkeypatch, shown, suffix):
     """Also where nobody watches: the first frame and the last are kept at least."""
     monkeypatch.setenv("VIZLIB_LIVE", "0")
-    monkeypatch.setattr(live, "display", lambda picture: None)
 
     def start() -> Iterator[Step]:
         for iteration, side in enumerate((8, 16, 32), 1):
@@ -340,8 +584,7 @@ def test_an_animation_of_a_picture_that_grew_has_one_size(tmp_path, monkeypatch,
         assert abs(film.convert("RGB").getpixel((16, 16))[0] - 255 / 4) < 4
 
 
-def test_steps_may_come_from_any_iterator(monkeypatch):
+def test_steps_may_come_from_any_iterator(monkeypatch, shown):
     monkeypatch.setenv("VIZLIB_LIVE", "0")
-    monkeypatch.setattr(live, "display", lambda picture: None)
     run = live.run(lambda: iter([Step(1, torch.zeros(1, 3, 8, 8), {"a": 1.0})]), Knobs(), "gray")
     assert run.result().iteration == 1

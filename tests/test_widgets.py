@@ -1,7 +1,6 @@
 """Pickers and explorers without a browser: setting a widget's value runs its callbacks."""
 
 import io
-from datetime import UTC, datetime
 
 import ipywidgets
 import pytest
@@ -23,12 +22,9 @@ def png(color: str = "red", size: tuple[int, int] = (40, 30)) -> bytes:
     return buffer.getvalue()
 
 
-def upload(picker: widgets.ImagePicker, name: str, content: bytes, version: int) -> None:
-    """What FileUpload reports in ipywidgets 7 (a dictionary) and 8 (a tuple)."""
-    value = {name: {"metadata": {}, "content": content}}
-    if version == 8:
-        value = ({"name": name, "content": memoryview(content)},)
-    picker._uploaded({"new": value})
+def upload(picker: widgets.ImagePicker, name: str, content: bytes) -> None:
+    """What the browser sends when a person has chosen a file."""
+    picker.upload._handle_custom_msg({"name": name}, [memoryview(content)])
 
 
 # --- pickers --------------------------------------------------------------------------------------------------------
@@ -90,16 +86,15 @@ def test_channels_follow_the_layer_and_the_network(other):
     assert channels.slider.max == 255
 
 
-@pytest.mark.parametrize("version", [7, 8])
-def test_an_upload_becomes_the_image(version):
+def test_an_upload_becomes_the_image():
     picker, seen = widgets.ImagePicker("coffee"), []
     assert picker.value.shape[2] == 300
     picker.observe(lambda change: seen.append(tuple(change["new"].shape)), "value")
-    upload(picker, "mine.png", png("red"), version)
+    upload(picker, "mine.png", png("red"))
     assert seen == [(1, 3, 30, 40)]  # no other image on the way
     assert picker.name == "mine.png"
     assert torch.equal(picker.value[0, :, 0, 0], torch.tensor([1.0, 0, 0])) and picker.value.shape == (1, 3, 30, 40)
-    upload(picker, "mine.png", png("blue"), version)  # the same name again: the new file counts
+    upload(picker, "mine.png", png("blue"))  # the same name again: the new file counts
     assert torch.equal(picker.value[0, :, 0, 0], torch.tensor([0, 0, 1.0]))
     picker.choice.value = "coffee"
     assert picker.value.shape[2] == 300
@@ -111,22 +106,12 @@ def test_an_upload_becomes_the_image(version):
 def test_a_bad_upload_is_said_and_changes_nothing(name, content):
     picker = widgets.ImagePicker("coffee")
     before = picker.value
-    upload(picker, name, content, 8)
+    upload(picker, name, content)
     assert picker.value is before and picker.name == "coffee"
     assert "image" in picker.message.value or "decoded" in picker.message.value
     assert "<b>.txt" not in picker.message.value  # a file's name is text, never HTML
     picker.choice.value = "chelsea"
     assert picker.message.value == ""
-
-
-def test_the_real_upload_widget_is_wired():
-    picker = widgets.ImagePicker()
-    if int(ipywidgets.__version__.split(".")[0]) >= 8:
-        file = {"name": "red.png", "type": "image/png", "size": 1, "content": png(), "last_modified": datetime.now(UTC)}
-        picker.upload.set_trait("value", (file,))
-    else:
-        picker.upload.set_trait("value", {"red.png": {"metadata": {}, "content": png()}})
-    assert picker.name == "red.png"
 
 
 def test_controls_have_descriptions_and_classes():

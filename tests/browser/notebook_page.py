@@ -177,11 +177,11 @@ class NotebookPage:
 
     def picture(self, index: int) -> np.ndarray:
         """The picture of the `index`-th explorer on the page."""
-        return self.pixels(f"img.vizlib-picture >> nth={index}")
+        return self.pixels(f".vizlib-explorer-picture img >> nth={index}")
 
     def explorers_drawn(self, count: int, seconds: float = 60) -> None:
         """Wait until there are so many explorers, and each of them shows a picture that is no single colour."""
-        pictures = self.page.locator("img.vizlib-picture")
+        pictures = self.page.locator(".vizlib-explorer-picture img")
         self.until(lambda: pictures.count() == count, f"{count} explorers are on the page", seconds)
         for index in range(count):
             self.until(lambda i=index: self._has_content(i), f"explorer {index} has a picture", seconds)
@@ -256,8 +256,8 @@ class LiveRun:
 
     def __init__(self, notebook: NotebookPage, index: int = 0):
         self._notebook = notebook
-        self._panel = f".widget-vbox:has(.vizlib-live-text) >> nth={index}"
-        self.picture = f"{self._panel} >> img.vizlib-live-picture"
+        self._panel = f".vizlib-live >> nth={index}"
+        self.picture = f"{self._panel} >> .vizlib-live-picture img"
         self.until(lambda: notebook.page.locator(self.picture).is_visible(), "there is a picture", 60)
 
     def until(self, condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
@@ -271,7 +271,7 @@ class LiveRun:
         return self._notebook.page.locator(f"{self._panel} >> {selector}")
 
     def text(self) -> str:
-        return self.find(".vizlib-live-text").inner_text()
+        return f"{self.find('.vizlib-live-progress').inner_text()} {self.find('.vizlib-live-note').inner_text()}".strip()
 
     def step(self) -> int:
         """How many steps were taken; 0 while it waits."""

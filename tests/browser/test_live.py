@@ -34,7 +34,7 @@ green = W.FloatSlider(value=0.2, min=0, max=1, step=0.2, description="green")
 green.add_class("test-green")
 heard = []  # how many steps had been taken when the kernel heard of each change
 green.observe(lambda change: heard.append(len(found)), "value")
-run = live.run(paint, knobs, alt="a colour", key="colour", green=green)"""
+run = live.run(paint, knobs, alt="a colour", key="colour", sliders={"green": green})"""
 BUSY = """\
 for _ in range(600):  # what runs in this cell's thread otherwise has to wait
     time.sleep(0.05)
@@ -85,8 +85,10 @@ def test_it_grows_obeys_and_lets_other_cells_run(notebook):
     notebook.execute("time.sleep(0.3)")
     assert notebook.value("len(found)") == taken, "no step was taken after it had said that it stopped"
     assert run.step() < 600
-    kinds = {kind for output in notebook.outputs(1) for kind in output.get("data", {})}
-    assert kinds & {"image/png", "image/jpeg"}, "what a still page shows"
+    kept = [output["data"].get("text/html", "") for output in notebook.outputs(1)]
+    assert any("vizlib-still" in page and "<img" in page for page in kept), "what a still page shows"
+    assert not notebook.page.locator(".vizlib-still").first.is_visible(), "it is hidden while the panel is there"
+    assert notebook.page.locator(run.picture).get_attribute("alt") == "a colour"
     assert notebook.errors() == []
 
 

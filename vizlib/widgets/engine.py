@@ -77,7 +77,12 @@ class Job:
 
     def tell(self, act: Callable[[], None]) -> None:
         """Do something on the job's thread between two steps, such as turning a knob."""
-        self._orders.put(act)
+
+        def obey() -> None:
+            act()
+            self.report()
+
+        self._orders.put(obey)
 
     def pause(self) -> None:
         """Pause after the current step."""

@@ -79,7 +79,8 @@ class Explorer:
         self._watched, self._loop = watched(), event_loop()  # found now: inside a callback, no cell is running
         self._last: dict[str, object] | None = None
         self._job: Job | None = None
-        self._drawing, self._drawn = 0, None  # the number of the latest drawing, and what there is to see of it
+        self._drawing, self._stepwise = 0, 0  # the numbers of the latest drawing, and of the latest one with steps
+        self._drawn: tuple[int, _Drawn] | None = None  # what there is to see of the latter
         self._one_at_a_time = RLock()
         self.error: Exception | None = None
         self.picture, self.message = Picture(alt, "vizlib-explorer-picture"), W.HTML()
@@ -95,7 +96,7 @@ class Explorer:
         self.widget.add_class("vizlib-explorer")
         answer_at_once(self.widget)
         self.stop_button.on_click(self.stop)
-        self.now_button.on_click(lambda *_: self._job and self._job.touch())
+        self.now_button.on_click(self.go_on)
         self._parts = cells.Parts(self.widget)
         for control in self._controls.values():
             control.observe(self.redraw, "value")
@@ -127,6 +128,11 @@ class Explorer:
             self.message.value = "Stopping after this step …"
             self._job.stop()
 
+    def go_on(self, *_: object) -> None:
+        """Go on with a drawing that was stopped, or with one that waits for other panels, before them."""
+        if self._job is not None:
+            self._job.resume()
+
     def close(self) -> None:
         """End what is being drawn, stop following the controls, and take the panel off the page."""
         for control in self._controls.values():
@@ -151,7 +157,7 @@ class Explorer:
         if self._job is None:
             self._job = Job(self._title, self._loop, self._took, self._refresh)
         self._say("", running=True)
-        number = self._drawing
+        number = self._stepwise = self._drawing
         self._job.begin(lambda: ((number, _progress(step)) for step in _closing(steps)), touched)
 
     def _draw_inside(self, steps: Iterator[Figure | Progress]) -> None:
@@ -174,26 +180,29 @@ class Explorer:
     def _refresh(self) -> None:
         """On the event loop: show what there is of the latest drawing, and nothing of an older one."""
         job = self._job
-        if job is None:
-            return
+        if job is None or self._stepwise != self._drawing:
+            return  # closed, or the latest drawing came at once
         number, drawn = self._drawn or (0, None)
         if number != self._drawing:
             drawn = None
         if drawn is not None and drawn.content and drawn.content != self.picture.content:
             self._show(drawn)
-        if job.state in engine.ENDED:
-            if job.served_all:
-                self._say()
-                if job.state == engine.FAILED:
-                    self._fail(job.error)
-                elif job.state == engine.STOPPED:
-                    self._say("Stopped: this is the result so far. Change any control to start again.")
-            return
-        done, total = (drawn.done, drawn.total) if drawn else (0, 0)
+        if job.state in engine.ENDED and not job.served_all:
+            return  # the next drawing is on its way
+        if job.state == engine.STOPPED:
+            self._say("Stopped: this is the result so far.", running=True)
+        elif job.state == engine.FAILED:
+            self._fail(job.error)
+        elif job.state == engine.DONE:
+            self._say()
+        else:
+            self._say("", running=True)
         other = TURN.holder() if job.state == engine.WAITING else ""
+        done, total = (drawn.done, drawn.total) if drawn else (0, 0)
         self.bar.value = f"waiting for {html.escape(other)}" if other else bar("drawing", done, total)
-        self.now_button.layout.display = None if other else "none"
-        self.running.layout.visibility = "visible"
+        self.stop_button.disabled = job.state == engine.STOPPED
+        self.now_button.description = "Go on" if job.state == engine.STOPPED else "This one now"
+        self.now_button.layout.display = None if other or job.state == engine.STOPPED else "none"
 
     # --- what there is to see ---------------------------------------------------------------------------------------
 

@@ -57,8 +57,7 @@ class Run:
         step: The most recent `Step`, or None.
         history: The losses of all steps, by name; 0 where a step had no such part.
         inputs: What it started from, by name.
-        state: 'waiting', 'running', 'paused', 'stopped', 'done' or 'failed'.
-        error: The exception that ended the run, or None.
+        panel: Its widgets, where a person is watching.
     """
 
     def __init__(
@@ -338,8 +337,7 @@ class Run:
     # --- beside other cells -----------------------------------------------------------------------------------------
 
     def _beside(self, loop: asyncio.AbstractEventLoop, layout: str, shown: Sequence[str], title: str) -> None:
-        panel = RunPanel(self, loop, layout, shown, self._inputs, self._sliders)
-        self.panel = panel.widget
+        panel = self.panel = RunPanel(self, loop, layout, shown, self._inputs, self._sliders)
         self._job = Job(title, loop, self._took, panel.refresh, self._rests)
         parts = cells.Parts(panel.widget)
         self._closing = [parts.close, panel.close]

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import ipywidgets as W
 
+from vizlib.widgets.browser import Labels
+
 STYLE = """<style>
 .vizlib-panel { flex-flow: row wrap; align-items: flex-start; gap: 4px 16px; overflow: visible; }
 .vizlib-panel .vizlib-left { flex: 3 1 420px; min-width: min(400px, 100%); max-width: 760px; }
@@ -29,7 +31,7 @@ def frame(left: Sequence[W.Widget], right: Sequence[W.Widget], layout: str = "be
     """
     if layout not in ("beside", "above"):
         raise ValueError(f"layout is {layout!r}, expected 'beside' or 'above'")
-    columns = W.VBox([W.HTML(STYLE, layout={"display": "none"}), *left]), W.VBox(list(right))
+    columns = W.VBox([W.HTML(STYLE, layout={"display": "none"}), Labels(), *left]), W.VBox(list(right))
     for column, name in zip(columns, ("vizlib-left", "vizlib-right"), strict=True):
         column.add_class(name)
     panel = W.Box(columns)

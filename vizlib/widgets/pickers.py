@@ -6,6 +6,7 @@ layer. They use only what ipywidgets 7.7 (Colab) and 8 have in common.
 
 import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import ipywidgets as W
 import traitlets
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from vizlib import assets, images, models
 from vizlib.models import Network
+from vizlib.widgets.browser import Upload
 from vizlib.widgets.sliders import WIDE
 
 Shapes = Callable[[Network], Mapping[str, tuple[int, ...]]]
@@ -68,13 +70,11 @@ class ImagePicker(W.VBox):
         self._side, self._uploads = side, {}
         names = names or [*images.photos(), *filter(assets.is_cached, assets.names())]
         self.choice = W.Dropdown(options=list(names), value=first, description=label, style=WIDE)
-        self.upload = W.FileUpload(accept="image/*", multiple=False, description="your own")
+        self.upload = Upload(self._uploaded)
         self.message = W.HTML()
         self.choice.add_class("vizlib-image")
-        self.upload.add_class("vizlib-upload")
         super().__init__([W.HBox([self.choice, self.upload]), self.message])
         self.choice.observe(self._choose, "value")
-        self.upload.observe(self._uploaded, "value")
         self._choose()
 
     @property
@@ -87,25 +87,17 @@ class ImagePicker(W.VBox):
         image = self._uploads[self.name] if self.name in self._uploads else images.load(self.name)
         self.value = images.resize(image, self._side) if min(image.shape[2:]) > self._side else image
 
-    def _uploaded(self, change: dict) -> None:
-        for name, content in _files(change["new"]):
-            try:
-                self._uploads[name] = images.load(content)
-            except images.ImageError as error:  # keep the image that was selected
-                self.message.value = f"<b>{html.escape(name)}</b>: {html.escape(str(error))}"
-                continue
-            self.choice.unobserve(self._choose, "value")  # setting new options selects the first one for a moment
-            self.choice.options = tuple(dict.fromkeys([*self.choice.options, name]))
-            self.choice.value = name
-            self.choice.observe(self._choose, "value")
-            self._choose()
-
-
-def _files(value: object) -> list[tuple[str, bytes]]:
-    """The name and content of each upload: ipywidgets 7 gives a dictionary by name, 8 a tuple of dictionaries."""
-    if isinstance(value, dict):
-        return [(name, bytes(file["content"])) for name, file in value.items()]
-    return [(file["name"], bytes(file["content"])) for file in value]
+    def _uploaded(self, name: str, content: bytes) -> None:
+        try:
+            self._uploads[name] = images.load(content)
+        except images.ImageError as error:  # keep the image that was selected
+            self.message.value = f"<b>{html.escape(name)}</b>: {html.escape(str(error))}"
+            return
+        self.choice.unobserve(self._choose, "value")  # setting new options selects the first one for a moment
+        self.choice.options = tuple(dict.fromkeys([*self.choice.options, name]))
+        self.choice.value = name
+        self.choice.observe(self._choose, "value")
+        self._choose()
 
 
 class LayerPicker(W.VBox):
@@ -135,6 +127,12 @@ class LayerPicker(W.VBox):
         super().__init__([self.slider], value=first)
         self.slider.observe(self._choose, "value")
         networks.observe(self._follow, "value")
+
+    def close(self) -> None:
+        """Stop following the network, and leave the page."""
+        with suppress(ValueError):  # not observed any more: a widget may be closed twice
+            self._networks.unobserve(self._follow, "value")
+        super().close()
 
     def _choose(self, *_: object) -> None:
         self.value = self.slider.value
@@ -169,6 +167,13 @@ class ChannelPicker(W.VBox):
         self.slider.observe(self._choose, "value")
         layers.observe(self._follow, "value")
         networks.observe(self._follow, "value")
+
+    def close(self) -> None:
+        """Stop following the network and the layer, and leave the page."""
+        for picker in (self._networks, self._layers):
+            with suppress(ValueError):  # not observed any more: a widget may be closed twice
+                picker.unobserve(self._follow, "value")
+        super().close()
 
     def _choose(self, *_: object) -> None:
         self.value = self.slider.value
