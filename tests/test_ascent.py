@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import normalize
+from torchvision.transforms.v2.functional import gaussian_blur
 
 from vizlib import models
 from vizlib.hooks import read
@@ -25,6 +27,42 @@ def test_the_score_rises_and_the_network_agrees(net):
     scores = [-step.losses["activation"] for step in steps]
     assert scores[-1] > scores[0] + 10 and net.predict(steps[-1].image, 1)[0][0].index == 1
     assert steps[-1].image.shape == (1, 3, 64, 64) and 0 <= steps[-1].image.min() <= steps[-1].image.max() <= 1
+
+
+def test_plain_ascent_is_the_loop_of_the_lesson(net):
+    image = net.mean.cpu().expand(1, 3, 64, 64).clone()
+    knobs = AscentKnobs(steps=8, optimizer="normalized", learning_rate=0.02)
+    for step in ascend(net, blank(net), ascent.logit(net, 1), knobs):
+        image.requires_grad_()
+        (gradient,) = torch.autograd.grad(net(image)[0, 1], image)
+        image = (image.detach() + 0.02 * gradient / gradient.square().mean().sqrt()).clamp(0, 1)
+        assert (image - step.image).abs().max() < 0.01
+
+
+def test_the_regularisers_are_those_of_the_lesson(net):
+    knobs = AscentKnobs(steps=6, optimizer="normalized", learning_rate=0.03, l2=100, blur=0.5, blur_every=2)
+    knobs.clip_small = knobs.clip_gradient = 0.25
+    image = blank(net, contrast=0.1).image().detach()
+    for step in ascend(net, blank(net, contrast=0.1), ascent.logit(net, 1), knobs):
+        image.requires_grad_()
+        score = net(image)[0, 1] - 100 * (image - net.mean).square().mean()
+        (gradient,) = torch.autograd.grad(score, image)
+        image = image.detach() + 0.03 * gradient / gradient.square().mean().sqrt()
+        value = image.clamp(0, 1) - net.mean
+        if step.iteration % 2 == 0:
+            value = gaussian_blur(value, [5, 5], 0.5)
+        strength = value.abs().amax(1, keepdim=True)
+        value = value * (strength >= strength.quantile(0.25))
+        gain = (gradient * value).sum(1, keepdim=True).abs()
+        image = (value * (gain >= gain.quantile(0.25)) + net.mean).clamp(0, 1)
+    assert (image - step.image).abs().mean() < 0.002
+
+
+def test_likeness_is_the_mean_cosine_of_the_gram_matrices():
+    features = torch.randn(3, 5, 4, 6, generator=torch.Generator().manual_seed(0))
+    unit = normalize(torch.einsum("nchw,ndhw->ncd", features, features).flatten(1))
+    cosines = (unit @ unit.T)[~torch.eye(3, dtype=torch.bool)].unflatten(0, (3, 2))
+    assert torch.allclose(ascent.likeness(features), cosines.mean(1), atol=1e-6)
 
 
 def test_several_channels_at_once_are_each_on_its_own(net):

@@ -1,5 +1,6 @@
 """The feed-forward style nets: their normalisation against torch's, sizes, blends, training, and what is bundled."""
 
+import copy
 import json
 from itertools import pairwise
 
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from vizlib import assets, images, models
-from vizlib.optimize import Diverged
+from vizlib.hooks import read
+from vizlib.optimize import Diverged, losses, regularizers
 from vizlib.synthesis import fast_style
 from vizlib.synthesis.fast_style import StyleNet, StyleNorm, stylize
 from vizlib.synthesis.style_training import Judge, TrainingKnobs, crops, judge, train
@@ -224,6 +226,31 @@ def test_training_lowers_the_loss_and_changes_no_judge(net, look):
     assert not steps[-1].image.requires_grad and not student.training
     assert all(a.equal(b) for a, b in zip(before, net.parameters(), strict=True))
     assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_training_is_the_loop_of_the_notebook(net, look):
+    """Content, style and roughness of what the painter makes; the gradient of their sum moves its weights."""
+    batch = crops([images.load("coffee")], styles=1, batch=2, side=64)
+    torch.manual_seed(0)
+    ours = StyleNet(["mosaic"], width=4, blocks=1).train()
+    theirs = copy.deepcopy(ours)
+    grams = {layer: gram[:1] for layer, gram in look.grams.items()}
+    adam, totals = torch.optim.Adam(ours.parameters(), lr=0.005), []
+    for step in range(1, 4):
+        photos, _ = batch(step)
+        pictures = ours(photos)
+        maps = read(net, pictures, {look.content_layer, *grams}, grad=True)
+        wanted = read(net, photos, [look.content_layer])[look.content_layer]
+        content = losses.content_loss(maps[look.content_layer], wanted)
+        style = sum(losses.style_loss(maps[layer], gram) for layer, gram in grams.items()) / len(grams)
+        loss = content + 2 * style + 3 * regularizers.total_variation(pictures)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        totals.append(loss.item())
+    knobs = TrainingKnobs(steps=3, style_weight=2, learning_rate=0.005)
+    steps = train(theirs, [look._replace(grams=grams)], batch, knobs)
+    assert [sum(step.losses.values()) for step in steps] == pytest.approx(totals, abs=0.01)
 
 
 def test_knobs_are_read_at_every_step(look):

@@ -1,6 +1,6 @@
 """The part of a lesson that a test needs: the cells that it asks for, and of earlier cells the lines that these need.
 
-`slice_of("04_activations", "rank=widgets.integer")` gives the sources of a few small cells: that explorer's whole cell
+`slice_of("04_activations", "panels.activation_region(")` gives a few small cells: that panel's whole cell
 and, before it, the imports, the network, and the functions that it uses. Long loops, pictures and assertions in between
 are left out, because nothing that was asked for depends on them. It follows names (a backward slice): a statement is
 kept where it binds a name that is needed, or changes what the name stands for (`knobs.net = …`, `kept.update(…)`).

@@ -3,7 +3,7 @@
 A test asks for the fixture `open_cells` or `open_notebook` (conftest.py) and gets a `NotebookPage`:
 
     def test_slider(open_cells):
-        notebook = open_cells("04_activations", "channel=widgets.ChannelPicker")
+        notebook = open_cells("04_activations", "panels.activation_map(")
         notebook.changes(0, lambda: notebook.press("vizlib-channel", "ArrowRight"), "the next channel is drawn")
         assert notebook.errors() == []
 

@@ -17,7 +17,7 @@ def choose(run: LiveRun, name: str) -> None:
 
 
 def test_a_climb_obeys_its_regularisers_and_begins_anew_with_another_class(open_cells):
-    notebook = open_cells("09_gradient_ascent", 'key="regularise"', replace={"steps=3000": "steps=100_000"})
+    notebook = open_cells("09_gradient_ascent", "panels.gradient_ascent(", replace={"steps=3000": "steps=100_000"})
     run = LiveRun(notebook)
     first = run.pixels()
     run.until(lambda: np.abs(run.pixels() - first).mean() > 10, "the image grows")
@@ -28,6 +28,7 @@ def test_a_climb_obeys_its_regularisers_and_begins_anew_with_another_class(open_
     run.until(lambda: run.part("TV") > 2 * rough > 0, "roughness costs more")
     run.press("vizlib-roughness", "Home")
     run.until(lambda: run.part("TV") == 0, "and nothing")
+    run.find(".vizlib-more").click()
     run.press("vizlib-L2", "ArrowRight")
     run.until(lambda: run.part("L2") > 0, "strong colours do")
     run.goes_on(10)

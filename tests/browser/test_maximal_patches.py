@@ -4,14 +4,14 @@
 def test_channel_k_and_cell_follow_their_sliders(open_cells):
     notebook = open_cells(
         "05_maximal_patches",
-        'k=widgets.integer("k", 9, 1',
-        "across=widgets.integer",
-        'k=widgets.integer("k", 9, 2',
+        "panels.patches_of_channel(",
+        "panels.patches_receptive_field(",
+        "panels.patches_purity(",
     )
     notebook.explorers_drawn(3)
 
     channel = notebook.nth("vizlib-channel", 0).locator(".widget-readout")
-    for expected in ("1", "2"):
+    for expected in ("21", "22"):
         notebook.changes(0, lambda: notebook.press("vizlib-channel", "ArrowRight"), f"channel {expected} is drawn")
         notebook.until(lambda number=expected: channel.inner_text() == number, f"the slider says {expected}")
     nine = notebook.picture(0)

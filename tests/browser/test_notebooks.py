@@ -79,10 +79,10 @@ def test_the_committed_picture_is_the_explorers_first(open_cells):
 def test_the_layer_slider_walks_through_the_network(open_cells):
     notebook = open_cells(
         "04_activations",
-        "channel=widgets.ChannelPicker",
-        'widgets.ImagePicker("flower")',
-        "scale=widgets.choice",
-        "rank=widgets.integer",
+        "panels.activation_map(",
+        "panels.activation_zeros(",
+        "panels.activation_grid(",
+        "panels.activation_region(",
     )
     notebook.explorers_drawn(4)
     readout = notebook.nth("vizlib-layer", 0).locator(".widget-readout")

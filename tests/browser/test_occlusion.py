@@ -8,10 +8,10 @@ MAP, WINDOWS, FILLS = range(3)  # the explorers' places on the page
 def test_size_stop_class_and_windows(open_cells):
     notebook = open_cells(
         "06_occlusion",
-        "named=named",
-        "down=widgets.fraction",
-        'widgets.ImagePicker("rocket")',
-        replace={'"stride", 8,': '"stride", 16,'},
+        "panels.occlusion_map(",
+        "panels.occlusion_windows(",
+        "panels.occlusion_fills(",
+        replace={"stride=8": "stride=16"},
     )
     notebook.explorers_drawn(3)
 

@@ -9,8 +9,8 @@ from vizlib import images
 
 @pytest.fixture
 def painting(open_cells) -> NotebookPage:
-    smaller = {"512], 256)": "512], 128)", "800], 400)": "800, 100_000], 100_000)"}  # more steps than a test takes
-    return open_cells("14_style_transfer", 'key="style"', replace=smaller)
+    changed = {"style_weight=10)": "size=128, steps=100_000)"}  # smaller, and more steps than a test takes
+    return open_cells("14_style_transfer", "panels.style_transfer(", replace=changed)
 
 
 def blue(picture: np.ndarray) -> float:
@@ -46,6 +46,7 @@ def test_a_transfer_follows_the_weight_of_the_style(painting):
 def test_the_mix_slider_blends_two_styles(painting):
     run = LiveRun(painting)
     run.until(lambda: blue(run.pixels()) > 60, "whirls are blue")
+    run.find(".vizlib-more").click()
     run.press("vizlib-mix", *["ArrowRight"] * 25)
     assert run.find(".vizlib-mix .widget-readout").inner_text() == "0.50"
     run.until(lambda: 10 < blue(run.pixels()) < 50, "half as blue")

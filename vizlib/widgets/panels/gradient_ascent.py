@@ -1,56 +1,60 @@
-"""The panels of gradient ascent: a class or eight channels, excited live while the regularisers are turned.
+"""The panels of gradient ascent: a class, eight channels, or several images of one, excited live.
 
 To change a panel, copy its function into a cell together with the imports below: it is an ordinary call of `live.run`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
-import ipywidgets as W
 import torch
 from torch import Tensor
+from torchvision.utils import make_grid
 
 from vizlib import models, plot, widgets
+from vizlib.analysis.activations import map_shapes
 from vizlib.hooks import read
+from vizlib.images import resize
 from vizlib.models import Network
 from vizlib.optimize import Step, objectives
 from vizlib.synthesis import ascent
 from vizlib.synthesis.ascent import AscentKnobs, ascend, blank
 from vizlib.widgets import live
+from vizlib.widgets.panels.controls import choice, class_box, ladder
 
 RATES = [0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1]
 
 
-def class_box(net: Network, target: str) -> W.Combobox:
-    """A field for the name of a class, which proposes the network's own."""
-    box = W.Combobox(options=net.classes, value=target, description="class", continuous_update=False)
-    box.style.description_width = "100px"
-    box.add_class("vizlib-class")
-    return box
-
-
-def judged(judges: Sequence[Network]) -> Callable[..., Tensor]:
-    """A picture for `live.run`: the image above a bar for how sure the network is of it, and one for another network."""
+def judged() -> Callable[..., Tensor]:
+    """A picture for `live.run`: the image, below it a bar for how sure the network is, and one for another network."""
+    judges = [models.load("miniresnet"), models.load("minivgg")]
 
     def picture(step: Step, net: Network, target: str) -> Tensor:
-        other = next((judge for judge in judges if judge.name != net.name), net)
-        asked = [one for one in (net, other) if target in one.classes]
+        other = next(judge for judge in judges if judge.name != net.name)
+        asked = [one for one in (net, other) if target in (one.classes or ())]
         sure = [ascent.verdict(one, step.image, target).probability.item() for one in asked]
-        return plot.with_bars(step.image, sure)
+        return plot.with_bars(step.image, sure, side=400)
 
     return picture
 
 
-def climb(net: Network, target: str = "king penguin", learning_rate: float = 0.02, steps: int = 400) -> live.Run:
-    """Plain gradient ascent to a class, without any regulariser, and what two networks say of the image.
+def contact_sheet(columns: int) -> Callable[[Step], Tensor]:
+    """A picture for `live.run`: a batch of images, each 160 pixels wide, in so many columns."""
+    return lambda step: make_grid(resize(step.image, (160, 160), "bicubic"), columns, padding=4, pad_value=1)[None]
+
+
+def climb(
+    net: Network, target: str = "king penguin", noise: float = 0.1, learning_rate: float = 0.02, steps: int = 400
+) -> live.Run:
+    """Plain gradient ascent to a class, without any regulariser, and how sure two networks are of the image.
 
     Args:
         net: The network that climbs at first; the panel offers others.
         target: The name of the class.
+        noise: Standard deviation of the noise that it starts from.
         learning_rate: The length of a step, as the root mean square of what it changes.
         steps: How many steps.
     """
-    knobs = AscentKnobs(steps=steps, optimizer="normalized", learning_rate=learning_rate)
-    judges = [models.load("miniresnet"), models.load("minivgg")]
+    knobs = AscentKnobs(steps=steps)
+    networks = widgets.NetworkPicker([net])
 
     def start(net: Network, target: str, noise: float) -> Iterator[Step]:
         return ascend(net, blank(net, contrast=noise), ascent.logit(net, target), knobs)
@@ -58,16 +62,17 @@ def climb(net: Network, target: str = "king penguin", learning_rate: float = 0.0
     return live.run(
         start,
         knobs,
-        alt="Noise in which the class begins to show, with a full blue bar and an orange one",
+        alt=f"Noise that excites the class {target}, above a blue bar and an orange one",
         key="climb",
-        picture=judged(judges),
+        picture=judged(),
+        shown=("target", "learning_rate", "optimizer", "noise"),
         inputs={
-            "target": class_box(net, target),
-            "noise": widgets.steps("start noise", [0.0, 0.05, 0.1, 0.2], 0.1),
-            "net": widgets.NetworkPicker([net]),
+            "target": class_box(networks, target),
+            "noise": ladder("start noise", [0.0, 0.05, 0.1, 0.2], noise),
+            "net": networks,
         },
         sliders={
-            "learning_rate": widgets.steps("step size", RATES, learning_rate),
+            "learning_rate": ladder("step size", RATES, learning_rate),
             "optimizer": widgets.choice(["normalized", "adam", "sign"], "optimizer"),
         },
     )
@@ -80,9 +85,8 @@ def gradient_ascent(
     steps: int = 3000,
     learning_rate: float = 0.03,
     jitter: float = 6,
-    scale: float = 0.3,
-    rotate: float = 10,
     total_variation: float = 300,
+    l2: float = 0,
 ) -> live.Run:
     """Gradient ascent to a class with every regulariser on a slider of its own.
 
@@ -90,34 +94,36 @@ def gradient_ascent(
         net: The network that climbs at first; the panel offers others.
         target: The name of the class.
         made_of: What the image is made of: 'frequencies' (a Fourier spectrum) or 'pixels'.
-        steps, learning_rate, jitter, scale, rotate, total_variation: Where the sliders stand at first; see `AscentKnobs`.
+        steps, learning_rate, jitter, total_variation, l2: Where the sliders stand at first; see `AscentKnobs`.
     """
-    knobs = AscentKnobs(steps=steps)
-    judges = [models.load("miniresnet"), models.load("minivgg")]
+    knobs = AscentKnobs()
+    networks = widgets.NetworkPicker([net])
 
     def start(net: Network, target: str, made_of: str) -> Iterator[Step]:
         picture = blank(net, contrast=0.1, fourier=made_of == "frequencies")
         return ascend(net, picture, ascent.logit(net, target), knobs)
 
-    kinds = widgets.choice(["frequencies", "pixels"], "made of")
-    kinds.value = made_of
     return live.run(
         start,
         knobs,
         alt=f"An image that excites the class {target}, with bars for how sure two networks are of it",
         key="gradient_ascent",
         quick=60,
-        picture=judged(judges),
+        picture=judged(),
         shown=("target", "learning_rate", "jitter", "total_variation", "steps"),
-        inputs={"target": class_box(net, target), "made_of": kinds, "net": widgets.NetworkPicker([net])},
+        inputs={
+            "target": class_box(networks, target),
+            "made_of": choice("made of", ["frequencies", "pixels"], made_of),
+            "net": networks,
+        },
         sliders={
-            "steps": widgets.steps("steps", sorted({100, 300, 1000, 3000, 10000, steps}), steps),
-            "learning_rate": widgets.steps("step size", RATES, learning_rate),
-            "jitter": widgets.steps("jitter", sorted({0, 1, 2, 4, 6, 8, 16, jitter}), jitter),
-            "total_variation": widgets.steps("roughness", [0, 30, 100, 300, 1000, 3000], total_variation),
-            "scale": widgets.steps("scale", [0.0, 0.1, 0.2, 0.3, 0.4], scale),
-            "rotate": widgets.steps("rotate", [0, 5, 10, 20, 45], rotate),
-            "l2": widgets.steps("L2", [0, 100, 200, 600, 2000], 0),
+            "steps": ladder("steps", [100, 300, 1000, 3000, 10000], steps),
+            "learning_rate": ladder("step size", RATES, learning_rate),
+            "jitter": ladder("jitter", [0, 1, 2, 4, 6, 8, 16], jitter),
+            "total_variation": ladder("roughness", [0, 30, 100, 300, 1000, 3000], total_variation),
+            "scale": widgets.steps("scale", [0.0, 0.1, 0.2, 0.3, 0.4], 0.3),
+            "rotate": widgets.steps("rotate", [0, 5, 10, 20, 45], 10),
+            "l2": ladder("L2", [0, 100, 200, 600, 2000], l2),
             "blur": widgets.steps("blur", [0.0, 0.3, 0.5, 0.8, 1.2], 0.0),
             "clip_small": widgets.steps("clip value", [0.0, 0.1, 0.25, 0.5, 0.75], 0.0),
             "clip_gradient": widgets.steps("clip gain", [0.0, 0.1, 0.25, 0.5, 0.75], 0.0),
@@ -130,7 +136,7 @@ def channels(net: Network, layer: str = "relu5", first: int = 0, steps: int = 30
 
     Args:
         net: The network at first; the panel offers others.
-        layer: The layer at first.
+        layer: The layer at first; one that the network does not have stands for its first.
         first: The first of the eight channels; they begin again at 0 after the layer's last.
         steps: How many steps.
     """
@@ -147,6 +153,8 @@ def channels(net: Network, layer: str = "relu5", first: int = 0, steps: int = 30
         knobs,
         alt=f"Images for eight channels of {layer}",
         key="channels",
+        quick=60,
+        picture=contact_sheet(4),
         shown=("layer", "first", "jitter", "total_variation"),
         inputs={
             "layer": widgets.LayerPicker(networks, first=layer),
@@ -158,6 +166,47 @@ def channels(net: Network, layer: str = "relu5", first: int = 0, steps: int = 30
             "total_variation": widgets.steps("roughness", [0, 3, 10, 30, 100], 10),
             "scale": widgets.steps("scale", [0.0, 0.1, 0.2, 0.4], 0.2),
             "rotate": widgets.steps("rotate", [0, 4, 8, 20], 8),
+        },
+        layout="above",
+    )
+
+
+def facets(
+    net: Network, layer: str = "relu7", channel: int = 77, diversity: float = 20, images: int = 6, steps: int = 600
+) -> live.Run:
+    """Several images for one channel of a layer, which are kept apart as far as the slider says.
+
+    Args:
+        net: The network at first; the panel offers others.
+        layer: The layer at first, one that gives maps.
+        channel: The channel at first.
+        diversity: How much it costs when the images are alike, compared a bit above the middle of the network.
+        images: How many images; at least two.
+        steps: How many steps.
+    """
+    knobs = AscentKnobs(steps=steps, learning_rate=0.05, jitter=4, scale=0.2, rotate=8, total_variation=10)
+    networks = widgets.NetworkPicker([net])
+    layers = widgets.LayerPicker(networks, map_shapes, first=layer)
+    picker = widgets.ChannelPicker(networks, layers, map_shapes)
+    picker.slider.value = channel
+
+    def start(net: Network, layer: str, channel: int) -> Iterator[Step]:
+        names = list(map_shapes(net))
+        knobs.diversity_layer = names[len(names) * 3 // 5]
+        return ascend(net, blank(net, images, fourier=True), objectives.channel(layer, channel), knobs)
+
+    return live.run(
+        start,
+        knobs,
+        alt=f"Different images for channel {channel} of {layer}",
+        key="facets",
+        quick=60,
+        picture=contact_sheet(3),
+        shown=("layer", "channel", "diversity"),
+        inputs={"layer": layers, "channel": picker, "net": networks},
+        sliders={
+            "diversity": ladder("diversity", [0, 3, 10, 20, 30, 60], diversity),
+            "total_variation": widgets.steps("roughness", [0, 3, 10, 30, 100], 10),
         },
         layout="above",
     )
