@@ -79,6 +79,7 @@ class NotebookPage:
         self._listeners = {"pageerror": self._thrown, "console": self._said}
         for event, listener in self._listeners.items():
             page.on(event, listener)
+        self._file = file
         self._notebook = page.evaluate_handle(OPEN, file)
 
     def _thrown(self, error: Error) -> None:
@@ -158,7 +159,7 @@ class NotebookPage:
     def upload(self, path: Path, index: int = 0) -> None:
         """Give a file to the `index`-th upload button."""
         with self.page.expect_file_chooser() as chooser:
-            self.nth("vizlib-upload", index).click()
+            self.nth("vizlib-upload button", index).click()
         chooser.value.set_files(path)
 
     # --- what a person sees -----------------------------------------------------------------------------------------
@@ -243,6 +244,18 @@ class NotebookPage:
         self.page.screenshot(path=path)
         self.page.set_viewport_size(size)
         return path
+
+    def save_and_reload(self) -> None:
+        """Save the notebook, load the page anew, and open the notebook again; its kernel goes on meanwhile."""
+        self.page.evaluate("async () => { await notebook.context.save(); }")
+        self.page.reload()
+        self.page.wait_for_function("window.jupyterapp?.restored")
+        self.page.evaluate("async () => { await jupyterapp.restored; }")
+        self._notebook = self.page.evaluate_handle(OPEN, self._file)
+
+    def show(self, other: "NotebookPage") -> None:
+        """Bring another notebook of the same page to the front."""
+        self.page.evaluate("other => { window.notebook = other; jupyterapp.shell.activateById(other.id); }", other._notebook)
 
     def close(self) -> None:
         """Shut its kernel down and close the notebook; JupyterLab stays."""
