@@ -3,6 +3,7 @@
 from vizlib.widgets.panels.activations import activation_grid, activation_map, activation_region, activation_zeros
 from vizlib.widgets.panels.deepdream import deepdream, dream_channels, dream_parts, guided_dream
 from vizlib.widgets.panels.dream_zoom import dream_flight
+from vizlib.widgets.panels.embedding import embedding_map, pca_axes, tsne_perplexity, tsne_starts
 from vizlib.widgets.panels.fast_style import (
     fast_style,
     fast_style_blend,
@@ -17,6 +18,7 @@ from vizlib.widgets.panels.inversion import inversion_depths, inversion_parts, i
 from vizlib.widgets.panels.occlusion import occlusion_fills, occlusion_map, occlusion_windows
 from vizlib.widgets.panels.patches import patches_of_channel, patches_purity, patches_receptive_field
 from vizlib.widgets.panels.style import style_blend, style_layers, style_scales, style_transfer, style_weights
+from vizlib.widgets.panels.texture import texture_grams, texture_growth, texture_quilt, texture_synthesis
 
 __all__ = [
     "activation_grid",
@@ -29,6 +31,7 @@ __all__ = [
     "dream_channels",
     "dream_flight",
     "dream_parts",
+    "embedding_map",
     "facets",
     "fast_style",
     "fast_style_blend",
@@ -52,9 +55,16 @@ __all__ = [
     "patches_of_channel",
     "patches_purity",
     "patches_receptive_field",
+    "pca_axes",
     "style_blend",
     "style_layers",
     "style_scales",
     "style_transfer",
     "style_weights",
+    "texture_grams",
+    "texture_growth",
+    "texture_quilt",
+    "texture_synthesis",
+    "tsne_perplexity",
+    "tsne_starts",
 ]
