@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio
+from torchvision.transforms.v2.functional import gaussian_blur
 
 from vizlib import images, models, optimize
 from vizlib.hooks import read
@@ -47,6 +48,20 @@ def test_every_optimiser_and_start_brings_the_features_closer(net, photo, optimi
     found = last(net, photo, knobs, fourier=fourier)
     before, after = (inversion.feature_distance(net, image, photo, "relu3") for image in (begin, found))
     assert after < 0.5 * before and 0 <= found.min() <= found.max() <= 1
+
+
+def test_it_is_the_search_of_the_lesson(net, photo):
+    knobs = InversionKnobs(layer="relu4", total_variation=5, steps=20, optimizer="adam", learning_rate=0.02)
+    image = noise(net, photo, fourier=False, contrast=0.1).image().detach().requires_grad_()
+    target, optimizer = read(net, photo, ["relu4"])["relu4"], torch.optim.Adam([image], 0.02)
+    for _ in range(knobs.steps):
+        features = read(net, image, ["relu4"], grad=True)["relu4"]
+        distance = (features - target).square().sum() / target.square().sum()
+        down, across = image[:, :, 1:] - image[:, :, :-1], image[..., 1:] - image[..., :-1]
+        (image.grad,) = torch.autograd.grad(distance + 5 * (down.square().mean() + across.square().mean()), image)
+        optimizer.step()
+        image.data.clamp_(0, 1)
+    assert (last(net, photo, knobs, fourier=False, contrast=0.1) - image).abs().max() < 0.02
 
 
 def test_deeper_layers_bring_back_less(net, photo):
@@ -194,6 +209,14 @@ def test_the_parts_add_up_and_compare_as_they_should(photo):
     assert without.layout > 0.999 and without.detail > 0.999 and abs(without.color) < 0.01
     assert abs(inversion.kept(regularizers.blur(photo, 5.0), photo).layout) > 0.8
     assert inversion.kept(1 - photo, photo).layout < -0.999
+
+
+def test_the_parts_are_those_of_the_lesson():
+    photo, gray = images.prepare(images.load("coffee"), 96), torch.tensor([0.299, 0.587, 0.114])[:, None, None]
+    smooth = gaussian_blur(photo, [19, 19], [3.0, 3.0])
+    light, layout = ((picture * gray).sum(1, keepdim=True) for picture in (photo, smooth))
+    for ours, part in zip(inversion.split(photo), (layout, light - layout, smooth - layout), strict=True):
+        assert torch.allclose(ours, part, atol=1e-5)
 
 
 def test_agreement_is_the_mean_correlation_of_the_pairs():

@@ -11,7 +11,7 @@ def halves(run: LiveRun) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_a_running_inversion_follows_its_sliders(open_cells):
-    notebook = open_cells("11_feature_inversion", 'key="inversion"', replace={"steps=600": "steps=100_000"})
+    notebook = open_cells("11_feature_inversion", "panels.inversion_search(", replace={"steps=600": "steps=100_000"})
     run = LiveRun(notebook)
     begin = halves(run)[1]
     run.goes_on(15)
@@ -36,6 +36,7 @@ def test_a_running_inversion_follows_its_sliders(open_cells):
     run.click("pause")
     run.until(lambda: run.step() > held, "it goes on")
 
+    run.find(".vizlib-more").click()
     run.find(".vizlib-network select").first.select_option("miniresnet")
     run.until(lambda: 3 < run.step() < held, "another network begins anew, with a layer of its own")
     run.stop()

@@ -19,10 +19,10 @@ def gray_share(picture: np.ndarray) -> float:
 def test_rule_layer_and_channel_change_the_pictures(open_cells):
     notebook = open_cells(
         "08_guided_backprop",
-        "rectified, first=",
-        "def draw(image, net, layer, channel, rule)",
-        "channels.slider.value = 149",
-        "rank=widgets.integer",
+        "panels.guided_relu(",
+        "panels.guided_neuron(",
+        "panels.guided_patches(",
+        "panels.guided_classes(",
         replace=EVERY_EIGHTH,
     )
     notebook.explorers_drawn(4)
@@ -34,13 +34,13 @@ def test_rule_layer_and_channel_change_the_pictures(open_cells):
     plain = notebook.changes(1, lambda: choose(notebook, "backprop"), "the true gradient is drawn")
     assert gray_share(plain) < gray_share(guided), "the true gradient is spread over more pixels"
     notebook.changes(1, lambda: choose(notebook, "deconvnet"), "deconvnet is drawn")
-    notebook.changes(1, lambda: notebook.press("vizlib-channel", "ArrowRight", index=1), "channel 21 is drawn")
+    notebook.changes(1, lambda: notebook.press("vizlib-channel", "ArrowRight", index=1), "channel 186 is drawn")
     early = notebook.changes(1, lambda: notebook.press("vizlib-layer", "Home", index=1), "the first layer is drawn")
     assert early.shape[1] == guided.shape[1]
 
     assert notebook.picture(2).std() > 20, "a row of patches is drawn"
     notebook.changes(2, lambda: choose(notebook, "backprop", 1), "the patches' true gradients are drawn")
-    notebook.changes(2, lambda: notebook.press("vizlib-channel", "ArrowRight", index=2), "channel 150 is drawn")
+    notebook.changes(2, lambda: notebook.press("vizlib-channel", "ArrowRight", index=2), "channel 21 is drawn")
     notebook.changes(2, lambda: notebook.press("vizlib-layer", "Home", index=2), "the first layer's row is drawn")
 
     notebook.changes(3, lambda: choose(notebook, "backprop", 2), "the true gradients of two classes are drawn")

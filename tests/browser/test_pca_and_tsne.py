@@ -28,10 +28,10 @@ FEWER = {
 def test_the_controls_move_the_pictures(open_cells):
     notebook = open_cells(
         "03_pca_and_tsne",
-        "across=widgets.integer",
-        "perplexity=widgets.steps",
-        "seed=widgets.steps",
-        "widgets.save_button",
+        "panels.pca_axes(",
+        "panels.tsne_perplexity(",
+        "panels.tsne_starts(",
+        "panels.embedding_map(",
         replace=FEWER,
     )
     notebook.explorers_drawn(4)

@@ -1,6 +1,9 @@
 """The ready-made panel of each section: one call puts it onto the page, and its one file shows how it is built."""
 
 from vizlib.widgets.panels.activations import activation_grid, activation_map, activation_region, activation_zeros
+from vizlib.widgets.panels.deepdream import deepdream, dream_channels, dream_parts, guided_dream
+from vizlib.widgets.panels.dream_zoom import dream_flight
+from vizlib.widgets.panels.embedding import embedding_map, pca_axes, tsne_perplexity, tsne_starts
 from vizlib.widgets.panels.fast_style import (
     fast_style,
     fast_style_blend,
@@ -10,9 +13,12 @@ from vizlib.widgets.panels.fast_style import (
     fast_style_training,
 )
 from vizlib.widgets.panels.gradient_ascent import channels, climb, facets, gradient_ascent
+from vizlib.widgets.panels.guided import guided_classes, guided_neuron, guided_patches, guided_relu
+from vizlib.widgets.panels.inversion import inversion_depths, inversion_parts, inversion_search, inversion_seeds
 from vizlib.widgets.panels.occlusion import occlusion_fills, occlusion_map, occlusion_windows
 from vizlib.widgets.panels.patches import patches_of_channel, patches_purity, patches_receptive_field
 from vizlib.widgets.panels.style import style_blend, style_layers, style_scales, style_transfer, style_weights
+from vizlib.widgets.panels.texture import texture_grams, texture_growth, texture_quilt, texture_synthesis
 
 __all__ = [
     "activation_grid",
@@ -21,6 +27,11 @@ __all__ = [
     "activation_zeros",
     "channels",
     "climb",
+    "deepdream",
+    "dream_channels",
+    "dream_flight",
+    "dream_parts",
+    "embedding_map",
     "facets",
     "fast_style",
     "fast_style_blend",
@@ -29,15 +40,31 @@ __all__ = [
     "fast_style_sizes",
     "fast_style_training",
     "gradient_ascent",
+    "guided_classes",
+    "guided_dream",
+    "guided_neuron",
+    "guided_patches",
+    "guided_relu",
+    "inversion_depths",
+    "inversion_parts",
+    "inversion_search",
+    "inversion_seeds",
     "occlusion_fills",
     "occlusion_map",
     "occlusion_windows",
     "patches_of_channel",
     "patches_purity",
     "patches_receptive_field",
+    "pca_axes",
     "style_blend",
     "style_layers",
     "style_scales",
     "style_transfer",
     "style_weights",
+    "texture_grams",
+    "texture_growth",
+    "texture_quilt",
+    "texture_synthesis",
+    "tsne_perplexity",
+    "tsne_starts",
 ]

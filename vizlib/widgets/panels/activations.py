@@ -9,7 +9,7 @@ from torch import Tensor
 from vizlib import hooks, images, plot, widgets
 from vizlib.analysis import activations
 from vizlib.models import Network
-from vizlib.widgets.panels.controls import choice
+from vizlib.widgets.panels.controls import channel_pickers, choice
 
 
 def prepared(image: Tensor, net: Network) -> Tensor:
@@ -25,10 +25,6 @@ def activation_map(net: Network, photo: str = "chelsea", layer: str = "relu4", c
         photo: The name of the photo at first.
         layer, channel: What is drawn at first.
     """
-    networks = widgets.NetworkPicker([net])
-    layers = widgets.LayerPicker(networks, activations.map_shapes, first=layer)
-    channels = widgets.ChannelPicker(networks, layers, activations.map_shapes)
-    channels.slider.value = channel
 
     def draw(image: Tensor, net: Network, layer: str, channel: int) -> Figure:
         square = prepared(image, net)
@@ -41,9 +37,7 @@ def activation_map(net: Network, photo: str = "chelsea", layer: str = "relu4", c
         title="activation map",
         shown=("image", "layer", "channel"),
         image=widgets.ImagePicker(photo),
-        net=networks,
-        layer=layers,
-        channel=channels,
+        **channel_pickers(net, layer, channel),
     )
 
 
@@ -64,6 +58,7 @@ def activation_zeros(net: Network, photo: str = "flower") -> widgets.Explorer:
         draw,
         alt="Bars with the share of exact zeros of every layer",
         title="zeros of every layer",
+        layout="beside",
         net=widgets.NetworkPicker([net]),
         image=widgets.ImagePicker(photo),
     )
@@ -88,6 +83,7 @@ def activation_grid(net: Network, photo: str = "coffee", layer: str = "relu3", s
         draw,
         alt="48 activation maps of one layer",
         title="activation maps",
+        layout="beside",
         shown=("image", "layer", "scale"),
         image=widgets.ImagePicker(photo),
         net=networks,

@@ -1,11 +1,13 @@
-"""Controls that several panels have: a field for a class, and sliders and buttons that begin at any given value."""
+"""Controls that several panels have: fields and pickers that go together, and sliders that begin at any given value."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import ipywidgets as W
 
+from vizlib.analysis import activations
+from vizlib.models import Network
 from vizlib.widgets import sliders
-from vizlib.widgets.pickers import NetworkPicker
+from vizlib.widgets.pickers import ChannelPicker, LayerPicker, NetworkPicker
 from vizlib.widgets.sliders import WIDE, css_class
 
 
@@ -27,6 +29,25 @@ def class_box(networks: NetworkPicker, value: str, description: str = "class", p
     follow()
     networks.observe(follow, "value")
     return box
+
+
+def channel_pickers(
+    net: Network,
+    layer: str,
+    channel: int,
+    choices: Callable[[Network], Iterable[str]] = activations.map_shapes,
+) -> dict[str, W.Widget]:
+    """Pickers for a network ('net'), one of its layers ('layer') and one of its channels ('channel').
+
+    Args:
+        net, layer, channel: What is selected at first.
+        choices: A function from a network to the layers to offer, which must give maps.
+    """
+    networks = NetworkPicker([net])
+    layers = LayerPicker(networks, choices, first=layer)
+    channels = ChannelPicker(networks, layers, activations.map_shapes)
+    channels.slider.value = channel
+    return {"net": networks, "layer": layers, "channel": channels}
 
 
 def ladder(description: str, options: Sequence[float], value: float) -> W.SelectionSlider:

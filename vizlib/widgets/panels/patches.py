@@ -17,6 +17,7 @@ from vizlib.analysis.receptive_field import receptive_field
 from vizlib.images import galleries
 from vizlib.images.galleries import Gallery
 from vizlib.models import Network
+from vizlib.widgets.panels.controls import channel_pickers
 from vizlib.widgets.panels.scans import scans
 
 
@@ -41,10 +42,6 @@ def patches_of_channel(
     """
     gallery, most = galleries.patches() if gallery is None else gallery, known.k if known else 12
     scanned = scans(gallery, most, known=known, net=net)
-    networks = widgets.NetworkPicker([net])
-    layers = widgets.LayerPicker(networks, activations.map_shapes, first=layer)
-    channels = widgets.ChannelPicker(networks, layers, activations.map_shapes)
-    channels.slider.value = channel
 
     def picture(top: TopPatches, net: Network, layer: str, channel: int, k: int) -> Figure:
         ranks = range(min(k, top.done))
@@ -65,9 +62,7 @@ def patches_of_channel(
         draw,
         alt="The top patches of one channel, and the images that they come from with the patch lit",
         title="patches of a channel",
-        net=networks,
-        layer=layers,
-        channel=channels,
+        **channel_pickers(net, layer, channel),
         k=widgets.integer("k", k, 1, most),
     )
 
@@ -140,6 +135,7 @@ def patches_purity(
         draw,
         alt="Bars with the purity of every layer, and by chance",
         title="purity of patches",
+        layout="beside",
         net=widgets.NetworkPicker([net]),
         k=widgets.integer("k", k, 2, most),
     )
