@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from vizlib import images, models, plot, widgets
 from vizlib.analysis import activations
 from vizlib.optimize import Step
-from vizlib.widgets import page, progress
 from vizlib.widgets import explorer as explorers
+from vizlib.widgets import page, progress
 from vizlib.widgets.explorer import Explorer, Progress
 
 

@@ -423,7 +423,9 @@ def widgets_alive() -> list:
 def test_names_of_the_notebook_may_be_used_again():
     """Two sections may both call their knobs `knobs` and their function `start`."""
     names = {"__name__": "__main__", "Knobs": Knobs, "Step": Step, "torch": torch}
-    code = "knobs = Knobs(3)\ndef level(): return knobs.steps\ndef start():\n    yield Step(level(), torch.zeros(1), {})"
+    code = (
+        "knobs = Knobs(3)\ndef level(): return knobs.steps\ndef start():\n    yield Step(level(), torch.zeros(1), {})"
+    )
     exec(code, names)
     start = owned(names["start"])
     names["knobs"] = Knobs(77)
@@ -481,6 +483,44 @@ def test_on_colab_the_steps_run_inside_the_cell_with_progress_and_end_in_time(mo
 
     run = live.run(interrupted, Knobs(9), "gray")
     assert run.state == "stopped" and run.result().iteration == 1 and picture_in(shown[-1].data)
+
+
+def test_the_picture_is_computed_once_for_each_frame_on_the_runs_own_thread(shown):
+    threads, painter = [], Painter(Knobs(30))
+
+    def picture(step):
+        threads.append(threading.get_ident())
+        return step.image
+
+    async def watch():
+        run = live.run(painter.start, painter.knobs, "gray", picture=picture)
+        await run
+        assert len(threads) <= run._painted + 1, "once for a frame, and once for the picture that stays"
+        run.close()
+
+    asyncio.run(watch())
+    assert threading.get_ident() not in threads
+
+
+def test_saving_keeps_nobody_waiting(shown, monkeypatch):
+    slow = threading.Event()
+
+    def save(*arguments):
+        assert slow.wait(5)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(images, "save_animation", save)
+
+    async def watch():
+        run = live.run(Painter(Knobs(5)).start, Knobs(5), "gray", key="film")
+        await run
+        run.panel.buttons["film"].click()
+        assert "saving film.webp" in run.panel.saved.value, "the callback has returned"
+        slow.set()
+        await until(lambda: "not saved" in run.panel.saved.value and "No space left" in run.panel.saved.value)
+        run.close()
+
+    asyncio.run(watch())
 
 
 def test_saving_a_picture_and_how_it_grew(shown, tmp_path):
@@ -549,7 +589,9 @@ def test_controls_that_do_not_fit_are_a_mistake():
 
 
 def test_what_matters_is_in_sight_and_the_rest_is_folded(shown):
-    sliders = {name: ipywidgets.FloatSlider(description=name) for name in ("one", "two", "three", "four", "five", "six")}
+    sliders = {
+        name: ipywidgets.FloatSlider(description=name) for name in ("one", "two", "three", "four", "five", "six")
+    }
     panel = RunPanel(unstarted(), None, "beside", ["two", "six"], {}, sliders)
     column = panel.widget.children[1]
     (button,) = [part for part in column.children if isinstance(part, ipywidgets.ToggleButton)]

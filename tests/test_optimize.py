@@ -243,6 +243,13 @@ def test_lbfgs_never_moves_the_picture_far_in_one_step():
             before = step.image
 
 
+def test_lbfgs_takes_a_knob_that_is_added_in_mid_run():
+    knobs = OptimizerKnobs(6, "lbfgs", 1.0)
+    for step in minimize(distance, gray(), knobs):
+        knobs.extra = step.iteration  # zip() of two lists of unequal length was what failed
+    assert step.iteration == 6
+
+
 def test_lbfgs_forgets_what_it_knows_of_a_loss_when_a_knob_changes_it():
     """Its first step for the new loss goes straight down the gradient; one that remembers would turn it."""
     knobs, weight = OptimizerKnobs(100, "lbfgs", 1.0), torch.linspace(1, 100, 192).view(1, 3, 8, 8)

@@ -3,8 +3,10 @@
 import time
 from collections.abc import Iterator
 
+import nbformat
 import pytest
 from jupyter_client.manager import start_new_kernel
+from nbclient import NotebookClient
 
 pytestmark = pytest.mark.slow
 
@@ -157,3 +159,19 @@ def test_a_cell_waits_for_steps_and_an_interrupt_ends_the_wait(kernel):
     kernel.cell(RUN, "run")
     assert int(kernel.cell("print((await run.reach(20)).iteration)", "wait")) >= 20
     kernel.cell("pass", "run")
+
+
+@pytest.mark.parametrize(("variable", "controls"), [("VOILA_REQUEST_URL", True), ("NOTHING", False)])
+def test_a_server_that_runs_notebooks_for_a_person_gets_controls_and_others_a_still(monkeypatch, variable, controls):
+    """voila-dashboards/voila#15, #588: Voilà runs notebooks with nbclient, and names itself in the environment."""
+    monkeypatch.setenv(variable, "http://localhost:8866/voila/render/a.ipynb")
+    code = (
+        "from vizlib import plot, widgets\n"
+        "explorer = widgets.explore(lambda image: plot.pictures(image), 'alt', image=widgets.ImagePicker())"
+    )
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    NotebookClient(book, kernel_name="python3", timeout=120).execute()
+    kinds = {kind for output in book.cells[0].outputs for kind in output.get("data", {})}
+    assert ("application/vnd.jupyter.widget-view+json" in kinds) == controls
+    text = " ".join(str(output.get("data", {}).get("text/html", "")) for output in book.cells[0].outputs)
+    assert ("VIZLIB_LIVE=1" in text) != controls, "under a still it says how to get the controls"

@@ -2,7 +2,6 @@
 
 import io
 
-import ipywidgets
 import pytest
 import torch
 from PIL import Image

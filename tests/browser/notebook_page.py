@@ -255,7 +255,9 @@ class NotebookPage:
 
     def show(self, other: "NotebookPage") -> None:
         """Bring another notebook of the same page to the front."""
-        self.page.evaluate("other => { window.notebook = other; jupyterapp.shell.activateById(other.id); }", other._notebook)
+        self.page.evaluate(
+            "other => { window.notebook = other; jupyterapp.shell.activateById(other.id); }", other._notebook
+        )
 
     def close(self) -> None:
         """Shut its kernel down and close the notebook; JupyterLab stays."""
@@ -284,7 +286,9 @@ class LiveRun:
         return self._notebook.page.locator(f"{self._panel} >> {selector}")
 
     def text(self) -> str:
-        return f"{self.find('.vizlib-live-progress').inner_text()} {self.find('.vizlib-live-note').inner_text()}".strip()
+        return (
+            f"{self.find('.vizlib-live-progress').inner_text()} {self.find('.vizlib-live-note').inner_text()}".strip()
+        )
 
     def step(self) -> int:
         """How many steps were taken; 0 while it waits."""

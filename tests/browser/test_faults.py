@@ -1,4 +1,4 @@
-"""What a person does to a page with panels, and what must not be lost: reload, close, upload, steer with the keyboard."""
+"""What a person does to a page with panels, and what must not be lost: reload, close, upload, use the keyboard."""
 
 import io
 

@@ -1,5 +1,6 @@
 """Turning an image into an array, a PIL image, the bytes of a file or a file, and several into an animation."""
 
+import errno
 import os
 from collections.abc import Sequence
 from io import BytesIO
@@ -105,7 +106,13 @@ def _write(path: Path, content: bytes) -> Path:
         with assets.whole(path) as part:
             part.write_bytes(content)
     except OSError as error:
-        raise ImageError(
-            f"{path} cannot be written: {error.strerror or error}; choose a folder that can be written to"
-        ) from error
+        reason = error.strerror or error
+        raise ImageError(f"{path} cannot be written: {reason}; {_REMEDIES.get(error.errno, _ELSEWHERE)}") from error
     return path
+
+
+_ELSEWHERE = "choose a folder that can be written to"
+_REMEDIES = {
+    errno.ENOSPC: "delete something, or choose a folder on another disk",
+    errno.ENOENT: "make that folder first, or choose one that is there",
+}

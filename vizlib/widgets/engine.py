@@ -1,8 +1,8 @@
 """The engine behind live runs and explorers: a thread that computes, orders that it obeys, and news for the page.
 
-A `Job` computes on a thread of its own. It takes its orders (begin, stop, turn a knob) from one queue, between two steps,
-so that no step sees half a change and no order is lost. What there is to see it reports through `news`, which runs on the
-kernel's event loop, where widgets may be touched; if the loop is busy, only the latest news is delivered.
+A `Job` computes on a thread of its own. It takes its orders (begin, stop, turn a knob) from one queue, between two
+steps, so that no step sees half a change and no order is lost. What there is to see it reports through `news`, which
+runs on the kernel's event loop, where widgets may be touched; if the loop is busy, only the latest news is delivered.
 """
 
 import asyncio

@@ -12,7 +12,6 @@ controls.
 import html
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from threading import RLock
 from types import GeneratorType
 from typing import NamedTuple

@@ -1,8 +1,8 @@
 """A running optimisation that you can watch, steer and stop while other cells run.
 
-`run(start, knobs, ...)` shows the image as it changes, its loss curve, and its controls. There are two kinds: a *slider*
-turns a knob, which the next step reads; an *input* (a network, a photo, a class) is what a run starts from, so a change of
-it begins anew, with `start(**inputs)`. The steps are taken by a `Job` on a thread of its own.
+`run(start, knobs, ...)` shows the image as it changes, its loss curve, and its controls. There are two kinds: a
+*slider* turns a knob, which the next step reads; an *input* (a network, a photo, a class) is what a run starts from, so
+a change of it begins anew, with `start(**inputs)`. The steps are taken by a `Job` on a thread of its own.
 
 Where nobody is watching (nbval, nbconvert, papermill), a limited number of steps runs inside the cell and leaves the
 picture as a still. On Colab, where nothing can be sent once a cell has ended, the steps run inside the cell for half a
@@ -126,7 +126,7 @@ class Run:
             self._job.resume() if self.state == engine.PAUSED else self._job.pause()
 
     def reset(self, *_: object) -> None:
-        """Start again from the first step, with the controls as they are now; this also works when the run has ended."""
+        """Start again from the first step, with the controls as they are now; also when the run has ended."""
         self._begin(touched=True)
 
     def go_on(self, *_: object) -> None:
@@ -386,7 +386,9 @@ def _check(start: Callable, knobs: object, inputs: Mapping, sliders: Mapping) ->
     for name, parameter in takes.items():
         given = name in inputs or name == "knobs" or parameter.default is not parameter.empty
         if not given and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise ValueError(f"start expects {name!r}, which is none of the inputs: {', '.join(inputs) or 'there are none'}")
+            raise ValueError(
+                f"start expects {name!r}, which is none of the inputs: {', '.join(inputs) or 'there are none'}"
+            )
 
 
 def _call(function: Callable, *arguments: object, **offered: object) -> object:
@@ -421,8 +423,8 @@ def run(
     """Show an optimisation while it runs.
 
     Args:
-        start: Returns a fresh iterator of `Step`s, which reads `knobs` at every step. It is called with the values of the
-            inputs by name (and with `knobs`, if it has a parameter of that name).
+        start: Returns a fresh iterator of `Step`s, which reads `knobs` at every step. It is called with the values of
+            the inputs by name (and with `knobs`, if it has a parameter of that name).
         knobs: The dataclass that the sliders change; `knobs.steps`, if it has one, is the number of steps.
         alt: What the picture shows, in a few words.
         inputs: A widget with a `value` for each argument of `start`; when one changes, the run begins anew.

@@ -1,4 +1,4 @@
-"""The names that a notebook's function uses, as they were when it was handed over, and what to do about missing ones."""
+"""The names that a notebook's function uses, as they were when it was handed over, and help with missing ones."""
 
 from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType
@@ -56,7 +56,9 @@ def hint(name: str, executed: list[str]) -> str:
     """What to do about a name that is not there."""
     ran = any(name in code for code in executed[:-1])
     if ran:
-        return f"'{name}' is not there: is it spelt as in the cell that makes it, and did that cell end without an error?"
+        return (
+            f"'{name}' is not there: is it spelt as in the cell that makes it, and did that cell end without an error?"
+        )
     return (
         f"'{name}' is made in a cell further up that has not run since the kernel started: choose Run > Run All Above "
         "Selected Cell (Runtime > Run before on Colab), then run this cell again."

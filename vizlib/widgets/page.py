@@ -15,8 +15,8 @@ def watched() -> bool:
     """Whether a person is watching this cell.
 
     JupyterLab and Colab say so in each request. Other pages allow the cell to ask for input, which programs that run
-    notebooks (nbclient, nbconvert, nbval) do not. Voilà runs notebooks with such a program, for a person, and names itself
-    in the kernel's environment. The environment variable VIZLIB_LIVE (0 or 1) overrides all this.
+    notebooks (nbclient, nbconvert, nbval) do not. Voilà runs notebooks with such a program, for a person, and names
+    itself in the kernel's environment. The environment variable VIZLIB_LIVE (0 or 1) overrides all this.
     """
     if os.environ.get("VIZLIB_LIVE") in ("0", "1"):
         return os.environ["VIZLIB_LIVE"] == "1"

@@ -1,4 +1,4 @@
-"""How every panel is laid out: the picture beside its controls or above them, what matters in sight, the rest folded."""
+"""How a panel is laid out: the picture beside its controls or above them, what matters in sight, the rest folded."""
 
 from collections.abc import Sequence
 
@@ -44,7 +44,9 @@ def more(folded: Sequence[W.Widget]) -> list[W.Widget]:
     """The controls behind a button, hidden until it is pressed; an accordion would not obey the keyboard."""
     if not folded:
         return []
-    button = W.ToggleButton(False, description="more", icon="caret-right", layout={"width": "auto", "align_self": "flex-start"})
+    button = W.ToggleButton(
+        False, description="more", icon="caret-right", layout={"width": "auto", "align_self": "flex-start"}
+    )
     button.add_class("vizlib-more")
     box = W.VBox(list(folded), layout={"display": "none"})
 

@@ -91,7 +91,8 @@ class ImagePicker(W.VBox):
         try:
             self._uploads[name] = images.load(content)
         except images.ImageError as error:  # keep the image that was selected
-            self.message.value = f"<b>{html.escape(name)}</b>: {html.escape(str(error))}"
+            text = str(error).removesuffix(", or raise max_pixels")  # that is for programs, not for a person at a page
+            self.message.value = f"<b>{html.escape(name)}</b>: {html.escape(text)}"
             return
         self.choice.unobserve(self._choose, "value")  # setting new options selects the first one for a moment
         self.choice.options = tuple(dict.fromkeys([*self.choice.options, name]))

@@ -7,7 +7,7 @@ import ipywidgets as W
 
 
 def tag(content: bytes, format: str, alt: str, style: str) -> str:
-    """An HTML image from the bytes of a file; it is drawn in one go with what surrounds it, so that it never flickers."""
+    """An HTML image from the bytes of a file; it is drawn in one go with its surroundings, so it does not flicker."""
     source = f"data:image/{format};base64,{base64.b64encode(content).decode()}"
     return f'<img src="{source}" alt="{html.escape(alt)}" style="{style}" decoding="sync">'
 

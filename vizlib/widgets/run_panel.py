@@ -186,10 +186,8 @@ def curve(history: Mapping[str, list[float]], width: int = 260, height: int = 70
         return ""
     shown = totals[:: max(1, len(totals) // 200)]
     low, high = min(shown), max(shown)
-    points = " ".join(
-        f"{4 + i * (width - 8) / max(1, len(shown) - 1):.1f},{4 + (high - y) * (height - 8) / max(high - low, 1e-12):.1f}"
-        for i, y in enumerate(shown)
-    )
+    across, down = (width - 8) / max(1, len(shown) - 1), (height - 8) / max(high - low, 1e-12)
+    points = " ".join(f"{4 + i * across:.1f},{4 + (high - y) * down:.1f}" for i, y in enumerate(shown))
     return (
         f'<svg width="{width}" height="{height}" role="img" aria-label="loss curve">'
         f'<polyline points="{points}" fill="none" stroke="#3b528b" stroke-width="1.5"/></svg>'
@@ -203,7 +201,8 @@ def in_cell(run: "Run", label: str, goal: float, picture: object = None, until: 
     of = f" of {goal}" if goal else ""
     text = f"{bar(label, run.taken, goal)} {html.escape(label)}: step {run.taken}{of}"
     if until:
-        text += f"; this cell ends in {max(0, until - time.perf_counter()):.0f} s at the latest, Interrupt keeps the picture"
+        seconds = max(0, until - time.perf_counter())
+        text += f"; this cell ends in {seconds:.0f} s at the latest, Interrupt keeps the picture"
     if colab:
         text += (
             f", {run.state}. On Colab no slider can reach a run: change the values in this cell and run it again, or "

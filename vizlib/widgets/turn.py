@@ -1,12 +1,12 @@
 """Whose turn it is to compute: one run or explorer at a time, so that two do not slow each other down.
 
-What a person touched last goes first. Otherwise whoever has shown nothing yet goes first, and what nobody has touched for
-a while makes room for the next. A turn changes hands between two steps only.
+What a person touched last goes first. Otherwise whoever has shown nothing yet goes first, and what nobody has touched
+for a while makes room for the next. A turn changes hands between two steps only.
 """
 
 import time
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from threading import Lock
