@@ -61,6 +61,22 @@ def test_a_normalised_step_is_as_long_as_it_says_and_goes_up_the_gradient(net, p
     assert torch.allclose(moved, 0.002 * gradient / gradient.square().mean().sqrt(), atol=1e-5)
 
 
+def test_an_octave_is_the_loop_of_the_notebook(net, photo):
+    """Rolled by a random shift, its gradient smoothed and normalised, and held within its distance of the photo."""
+    knobs, generator = DreamKnobs(layer="conv7", octaves=1, steps=6, reach=0.04), torch.Generator().manual_seed(0)
+    image = photo
+    for step in dream(net, photo, knobs):
+        pixels = image.clone().requires_grad_()
+        rolled = pixels.roll(deepdream.shift(16, generator), (2, 3))
+        energy = read(net, rolled, ["conv7"], grad=True)["conv7"].square().mean() / 2
+        (gradient,) = torch.autograd.grad(energy, pixels)
+        gradient = deepdream.smooth(gradient, 1.0)
+        image = (image + 0.015 * gradient / gradient.square().mean().sqrt()).clamp(0, 1)
+        distance = (image - photo).square().mean().sqrt()
+        image = photo + (image - photo) * (0.04 / distance).clamp(max=1)
+        torch.testing.assert_close(step.image, image, atol=1e-3, rtol=0)
+
+
 def test_a_plain_step_is_the_gradient_times_the_rate(net, photo):
     knobs = DreamKnobs(layer="conv4", octaves=1, jitter=0, smoothing=0, normalize=False, learning_rate=0.5, reach=1)
     image = (0.5 + 0.2 * (photo - 0.5)).requires_grad_()

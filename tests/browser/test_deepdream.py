@@ -21,8 +21,8 @@ def grain(change: np.ndarray) -> float:
 
 
 def test_a_dream_turns_with_its_smoothing_and_its_layer_and_stays_when_stopped(open_cells):
-    notebook = open_cells("12_deepdream", 'key="dream"')
-    notebook.execute("knobs.steps = 100_000")  # more than the test takes
+    longer = {'layer="conv7")': 'layer="conv7", steps=100_000)'}  # more steps than the test takes
+    notebook = open_cells("12_deepdream", "panels.deepdream(", replace=longer)
     run = LiveRun(notebook)
     first = run.pixels()
     run.until(lambda: np.abs(run.pixels() - first).mean() > 1, "the picture changes")
@@ -43,7 +43,7 @@ def test_a_dream_turns_with_its_smoothing_and_its_layer_and_stays_when_stopped(o
     notebook.screenshot("12_deepdream")
 
     run.stop()
-    last, still = run.pixels(), STILL.format(notebook.cell('key="dream"'))
+    last, still = run.pixels(), STILL.format(notebook.cell("panels.deepdream("))
     notebook.until(notebook.page.locator(still).is_visible, "there is a still")
     kept = notebook.pixels(still)
     assert np.abs(kept - last).mean() < 0.7 * np.abs(kept - before).mean(), "it is the last picture"
@@ -51,14 +51,17 @@ def test_a_dream_turns_with_its_smoothing_and_its_layer_and_stays_when_stopped(o
 
 
 def test_a_flight_that_is_stopped_keeps_its_frames(open_cells):
-    notebook = open_cells("12_deepdream", 'key="zoom"', more=slice_of("12_deepdream", "await run")[-1:])
+    notebook = open_cells(
+        "12_deepdream", "panels.dream_flight(", more=slice_of("12_deepdream", "await flight_run")[-1:]
+    )
     run = LiveRun(notebook)
     run.until(lambda: run.step() > 6, "it flies")
     run.stop()
     frames = run.step()
     assert frames < 120, "it was stopped before its end"
 
-    show = notebook.cell("await run")
+    show = notebook.cell("await flight_run")
+    notebook.execute("from vizlib.synthesis import dream_zoom")
     notebook.run_cell(show)
     assert notebook.page.get_by_alt_text(f"A flight of {frames} frames").is_visible()
     film = re.search("base64,([^\"']+)", notebook.outputs(show)[0]["data"]["text/html"])[1]

@@ -4,7 +4,7 @@ from vizlib import images
 
 
 def test_another_query_and_an_upload_find_other_neighbours(open_cells, tmp_path):
-    notebook = open_cells("02_nearest_neighbours", "source=widgets.choice", 'widgets.integer("shift", 12')
+    notebook = open_cells("02_nearest_neighbours", "panels.nearest_neighbours(", "panels.moved_neighbours(")
     notebook.explorers_drawn(2)
     notebook.settled()
     notebook.changes(0, lambda: notebook.press("vizlib-query", "PageUp"), "another query is drawn")

@@ -15,6 +15,7 @@ from vizlib.widgets.panels.fast_style import (
 from vizlib.widgets.panels.gradient_ascent import channels, climb, facets, gradient_ascent
 from vizlib.widgets.panels.guided import guided_classes, guided_neuron, guided_patches, guided_relu
 from vizlib.widgets.panels.inversion import inversion_depths, inversion_parts, inversion_search, inversion_seeds
+from vizlib.widgets.panels.neighbours import moved_neighbours, nearest_neighbours
 from vizlib.widgets.panels.occlusion import occlusion_fills, occlusion_map, occlusion_windows
 from vizlib.widgets.panels.patches import patches_of_channel, patches_purity, patches_receptive_field
 from vizlib.widgets.panels.style import style_blend, style_layers, style_scales, style_transfer, style_weights
@@ -49,6 +50,8 @@ __all__ = [
     "inversion_parts",
     "inversion_search",
     "inversion_seeds",
+    "moved_neighbours",
+    "nearest_neighbours",
     "occlusion_fills",
     "occlusion_map",
     "occlusion_windows",
