@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import ipywidgets as W
 from IPython.display import HTML, display
@@ -29,20 +28,11 @@ from vizlib.widgets import cells, engine
 from vizlib.widgets.engine import Job
 from vizlib.widgets.names import owned
 from vizlib.widgets.page import event_loop, on_colab, show_widget, still_hint, watched
-from vizlib.widgets.run_panel import RunPanel, in_cell
+from vizlib.widgets.run_panel import Frame, RunPanel, in_cell
 
 FRAMES_PER_SECOND = 4
 KEPT_FRAMES = 120  # for the animation; beyond that, every other frame is dropped
 COLAB_SECONDS = 30
-
-
-class Frame(NamedTuple):
-    """A picture as the bytes of a file, and its size in pixels."""
-
-    content: bytes
-    format: str
-    height: int
-    width: int
 
 
 def sheet(step: Step) -> Tensor:

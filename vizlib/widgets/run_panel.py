@@ -5,8 +5,9 @@ import time
 import traceback
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import NamedTuple, Protocol
 
 import ipywidgets as W
 from IPython.display import HTML
@@ -18,15 +19,43 @@ from vizlib.widgets.panel import frame, more
 from vizlib.widgets.picture import Picture, bar, tag
 from vizlib.widgets.turn import TURN
 
-if TYPE_CHECKING:
-    from vizlib.widgets.live import Run
-
 STEERS = "<b>&#8594; acts on the next step</b>"
 ANEW = "<b>&#8635; begins anew</b>"
 
 
+class Frame(NamedTuple):
+    """A picture as the bytes of a file, and its size in pixels."""
+
+    content: bytes
+    format: str
+    height: int
+    width: int
+
+
+class Watchable(Protocol):
+    """What a panel has to know of a run, and can do with it; `live.Run` is one."""
+
+    alt: str
+    key: str
+    state: str
+    error: BaseException | None
+    frame: Frame | None
+    history: Mapping[str, list[float]]
+    taken: int
+    goal: int
+    seconds: float
+    steered: bool
+    resumable: bool
+
+    def pause(self) -> None: ...
+    def go_on(self, *_: object) -> None: ...
+    def stop(self) -> None: ...
+    def reset(self, *_: object) -> None: ...
+    def save(self, path: str) -> Path: ...
+
+
 class RunPanel:
-    """The widgets of a `Run`. `refresh` brings them up to date; it runs on the kernel's event loop only.
+    """The widgets of a run. `refresh` brings them up to date; it runs on the kernel's event loop only.
 
     Attributes:
         widget: What is put onto the page.
@@ -35,7 +64,7 @@ class RunPanel:
 
     def __init__(
         self,
-        run: "Run",
+        run: Watchable,
         loop: AbstractEventLoop,
         layout: str,
         shown: Sequence[str],
@@ -143,7 +172,7 @@ class RunPanel:
         self.show_still = lambda content: None
 
 
-def _still(run: "Run") -> str:
+def _still(run: Watchable) -> str:
     """What the notebook's file keeps; it is hidden while the panel is on the page."""
     if run.frame is None:
         return ""
@@ -168,7 +197,7 @@ def _groups(inputs: Mapping[str, W.Widget], sliders: Mapping[str, W.Widget], sho
     return [*group(True), *more(group(False))]
 
 
-def _progress(run: "Run") -> str:
+def _progress(run: Watchable) -> str:
     seconds, goal = run.seconds, run.goal
     losses = ", ".join(f"{html.escape(name)} {values[-1]:.4g}" for name, values in list(run.history.items()) if values)
     done = f"step {run.taken} of {goal}" if goal else f"step {run.taken}"
@@ -195,7 +224,9 @@ def curve(history: Mapping[str, list[float]], width: int = 260, height: int = 70
     )
 
 
-def in_cell(run: "Run", label: str, goal: float, picture: object = None, until: float = 0, colab: bool = False) -> str:
+def in_cell(
+    run: Watchable, label: str, goal: float, picture: Frame | None = None, until: float = 0, colab: bool = False
+) -> str:
     """The progress of a run, as HTML for the output of a cell that waits for it or takes its steps."""
     goal = int(goal) if goal < float("inf") else 0
     of = f" of {goal}" if goal else ""
