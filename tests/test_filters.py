@@ -80,6 +80,16 @@ def test_an_impulse_spreads_over_all_modes_alike():
     assert filters.fourier_share(impulse, modes=25).item() == pytest.approx(1, abs=1e-6)
 
 
+def test_the_modes_are_pairs_of_opposite_frequencies(net):
+    weights = filters.filters(net)
+    energy = torch.fft.fft2(weights).abs().square().sum(1)
+    pairs = energy + energy.flip(1, 2).roll((1, 1), (1, 2))  # each pair is there twice, the constant at [0, 0]
+    modes = torch.cat([energy[:, :1, 0], pairs.flatten(1)[:, 1:].sort(descending=True).values[:, ::2]], 1)
+    assert modes.shape[1] == 25
+    expected = modes.topk(3).values.sum(1) / energy.sum((1, 2))
+    assert torch.allclose(filters.fourier_share(weights, 3), expected, atol=1e-5)
+
+
 def test_the_share_ignores_scale_and_survives_zero():
     weights = torch.randn(4, 3, 7, 7, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(filters.fourier_share(weights * 1e-3), filters.fourier_share(weights))

@@ -13,7 +13,7 @@ from notebook_page import NotebookPage
 
 from vizlib import images
 
-FILTER = "filter=widgets.integer"
+FILTER = "panels.filter_response("
 
 
 def test_every_cell_of_a_whole_lesson_runs_as_a_person_opens_it(open_notebook):
@@ -26,7 +26,7 @@ def test_every_cell_of_a_whole_lesson_runs_as_a_person_opens_it(open_notebook):
 
 
 def test_the_photo_and_its_prediction_change_with_the_picker_and_the_upload(open_cells, tmp_path):
-    notebook = open_cells("00_start_here", "widgets.ImagePicker(")
+    notebook = open_cells("00_start_here", "panels.predictions(")
     select = notebook.nth("vizlib-image", 0).locator("select")
     notebook.changes(0, lambda: select.select_option("rocket"), "another photo is drawn")
 
@@ -49,19 +49,19 @@ def test_the_photo_and_its_prediction_change_with_the_picker_and_the_upload(open
 
 @pytest.fixture
 def filters(open_cells) -> NotebookPage:
-    return open_cells("01_filters", FILTER, "modes=widgets.integer", "filters.convolutions(net)")
+    return open_cells("01_filters", FILTER, "panels.filter_modes(", "panels.filter_weights(")
 
 
 def test_the_filter_sliders_show_other_filters(filters):
     filters.explorers_drawn(3)
-    filters.changes(0, lambda: filters.press("vizlib-filter", "ArrowRight"), "filter 1 is drawn")
+    filters.changes(0, lambda: filters.press("vizlib-filter", "ArrowRight"), "filter 10 is drawn")
     filter_readout = filters.nth("vizlib-filter", 0).locator(".widget-readout")
-    filters.until(lambda: filter_readout.inner_text() == "1", "the slider says 1")
+    filters.until(lambda: filter_readout.inner_text() == "10", "the slider says 10")
     network = filters.nth("vizlib-network", 0).locator("select")
     filters.changes(1, lambda: network.select_option("minivgg"), "trained filters replace untrained ones")
-    filters.changes(2, lambda: filters.press("vizlib-layer", "ArrowRight"), "conv2 is drawn")
+    filters.changes(2, lambda: filters.press("vizlib-layer", "ArrowRight"), "conv5 is drawn")
     layer_readout = filters.nth("vizlib-layer", 0).locator(".widget-readout")
-    filters.until(lambda: layer_readout.inner_text() == "conv2", "the slider says conv2")
+    filters.until(lambda: layer_readout.inner_text() == "conv5", "the slider says conv5")
     assert filters.errors() == []
 
 

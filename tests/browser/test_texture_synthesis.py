@@ -5,7 +5,9 @@ from notebook_page import LiveRun
 
 
 def test_a_growing_texture_follows_its_window_and_begins_anew_with_another_sample(open_cells):
-    notebook = open_cells("13_texture_synthesis", 'key="growth"', replace={"steps=64": "steps=400"})
+    notebook = open_cells(
+        "13_texture_synthesis", "panels.texture_growth(", replace={"window=11)": "window=11, steps=400)"}
+    )
     run = LiveRun(notebook)
 
     def white() -> float:
@@ -13,9 +15,9 @@ def test_a_growing_texture_follows_its_window_and_begins_anew_with_another_sampl
 
     before = white()
     run.until(lambda: white() < before - 0.02, "white becomes texture")
-    assert notebook.value("garden.window") == "11"
+    assert notebook.value("run._knobs.window") == "11"
     run.press("vizlib-window", "ArrowRight")
-    notebook.until(lambda: notebook.value("garden.window") == "15", "the knob has moved")
+    notebook.until(lambda: notebook.value("run._knobs.window") == "15", "the knob has moved")
     run.goes_on()
 
     def colorful() -> bool:
@@ -28,8 +30,8 @@ def test_a_growing_texture_follows_its_window_and_begins_anew_with_another_sampl
 
 
 def test_the_weights_of_the_layers_turn_a_synthesis(open_cells):
-    smaller = {"steps=160": "steps=10_000", "(160, 192)": "(96, 96)", "loom.sample, 160)": "loom.sample, 96)"}
-    notebook = open_cells("13_texture_synthesis", 'key="texture"', replace=smaller)
+    smaller = {'"mosaic")': '"mosaic", size=(96, 96), steps=10_000)'}
+    notebook = open_cells("13_texture_synthesis", "panels.texture_synthesis(", replace=smaller)
     run = LiveRun(notebook)
     first = run.pixels()
     run.until(lambda: np.abs(run.pixels() - first).mean() > 3, "noise becomes a mosaic")
@@ -37,6 +39,7 @@ def test_the_weights_of_the_layers_turn_a_synthesis(open_cells):
     assert run.part("relu1") > 0
     run.press("vizlib-weight1", "Home")
     run.until(lambda: run.part("relu1") == 0, "a step saw the weight 0")
+    run.find(".vizlib-more").click()
     for i in range(2, 6):
         run.press(f"vizlib-weight{i}", "Home")
     run.until(lambda: "nothing to match" in run.text(), "no weight at all is refused in words")

@@ -12,12 +12,14 @@ from vizlib.widgets.panels.fast_style import (
     fast_style_sizes,
     fast_style_training,
 )
+from vizlib.widgets.panels.filters import filter_modes, filter_response, filter_weights
 from vizlib.widgets.panels.gradient_ascent import channels, climb, facets, gradient_ascent
 from vizlib.widgets.panels.guided import guided_classes, guided_neuron, guided_patches, guided_relu
 from vizlib.widgets.panels.inversion import inversion_depths, inversion_parts, inversion_search, inversion_seeds
 from vizlib.widgets.panels.neighbours import moved_neighbours, nearest_neighbours
 from vizlib.widgets.panels.occlusion import occlusion_fills, occlusion_map, occlusion_windows
 from vizlib.widgets.panels.patches import patches_of_channel, patches_purity, patches_receptive_field
+from vizlib.widgets.panels.predictions import predictions
 from vizlib.widgets.panels.style import style_blend, style_layers, style_scales, style_transfer, style_weights
 from vizlib.widgets.panels.texture import texture_grams, texture_growth, texture_quilt, texture_synthesis
 
@@ -40,6 +42,9 @@ __all__ = [
     "fast_style_contrast",
     "fast_style_sizes",
     "fast_style_training",
+    "filter_modes",
+    "filter_response",
+    "filter_weights",
     "gradient_ascent",
     "guided_classes",
     "guided_dream",
@@ -59,6 +64,7 @@ __all__ = [
     "patches_purity",
     "patches_receptive_field",
     "pca_axes",
+    "predictions",
     "style_blend",
     "style_layers",
     "style_scales",
