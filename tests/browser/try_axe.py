@@ -1,0 +1,37 @@
+"""On demand, `make try-axe`: axe-core finds no serious fault in the panels (needs npm's axe-core, see VIZLIB_AXE)."""
+
+import os
+from pathlib import Path
+
+import pytest
+from lesson_cells import slice_of
+
+AXE = Path(os.environ.get("VIZLIB_AXE", "node_modules/axe-core/axe.min.js"))
+RUN = """async () => {
+    const found = await axe.run(document.querySelectorAll('.vizlib-panel'));
+    return found.violations.filter(v => ['serious', 'critical'].includes(v.impact)).map(
+        v => `${v.impact} ${v.id}: ${v.help}: ` + v.nodes.slice(0, 3).map(n => n.html.slice(0, 300)).join(' | '));
+}"""
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("04_activations", "panels.activation_map("),
+        ("06_occlusion", "panels.occlusion_map("),
+        ("09_gradient_ascent", "panels.gradient_ascent("),
+        ("14_style_transfer", "panels.style_transfer("),
+    ],
+)
+def test_no_serious_fault(open_notebook, name, words):
+    cells = slice_of(name, words)
+    notebook = open_notebook(name, cells)
+    for index in range(len(cells)):
+        notebook.run_cell(index)
+    notebook.page.locator(".vizlib-panel img").first.wait_for()
+    for button in notebook.page.locator(".vizlib-more").all():
+        button.click()
+    notebook.page.wait_for_timeout(1000)
+    notebook.page.evaluate(f"() => {{ const module = undefined, define = undefined; {AXE.read_text()} }}")
+    assert notebook.page.evaluate(RUN) == []
+    notebook.execute("import vizlib.widgets; vizlib.widgets.stop_all()")
