@@ -27,7 +27,7 @@ def drag(notebook: NotebookPage, css_class: str, places: float) -> None:
 
 
 def test_epsilon_is_dragged_and_the_answer_changes(open_cells):
-    notebook = open_cells("10_adversarial_examples", "epsilon=slider")
+    notebook = open_cells("10_adversarial_examples", "panels.adversarial_step(")
     notebook.explorers_drawn(1)
 
     fooled = notebook.picture(0)
@@ -50,7 +50,9 @@ def test_epsilon_is_dragged_and_the_answer_changes(open_cells):
 
 
 def test_a_running_attack_obeys(open_cells):
-    notebook = open_cells("10_adversarial_examples", 'key="attack"', replace={"steps=400": "steps=100_000"})
+    notebook = open_cells(
+        "10_adversarial_examples", "panels.adversarial_attack(", replace={"steps=400": "steps=100_000"}
+    )
     run = LiveRun(notebook)
     run.until(lambda: bar(run.pixels(), ANOTHER) > 0.5, "the attack reaches its target")
     run.goes_on()

@@ -1,6 +1,8 @@
 """The ready-made panel of each section: one call puts it onto the page, and its one file shows how it is built."""
 
 from vizlib.widgets.panels.activations import activation_grid, activation_map, activation_region, activation_zeros
+from vizlib.widgets.panels.adversarial import adversarial_file, adversarial_line, adversarial_step
+from vizlib.widgets.panels.attacks import adversarial_attack, adversarial_noise, adversarial_rates
 from vizlib.widgets.panels.deepdream import deepdream, dream_channels, dream_parts, guided_dream
 from vizlib.widgets.panels.dream_zoom import dream_flight
 from vizlib.widgets.panels.embedding import embedding_map, pca_axes, tsne_perplexity, tsne_starts
@@ -28,6 +30,12 @@ __all__ = [
     "activation_map",
     "activation_region",
     "activation_zeros",
+    "adversarial_attack",
+    "adversarial_file",
+    "adversarial_line",
+    "adversarial_noise",
+    "adversarial_rates",
+    "adversarial_step",
     "channels",
     "climb",
     "deepdream",

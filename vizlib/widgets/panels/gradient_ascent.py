@@ -18,7 +18,7 @@ from vizlib.optimize import Step, objectives
 from vizlib.synthesis import ascent
 from vizlib.synthesis.ascent import AscentKnobs, ascend, blank
 from vizlib.widgets import live
-from vizlib.widgets.panels.controls import choice, class_box, ladder
+from vizlib.widgets.panels.controls import channel_pickers, choice, class_box, ladder
 
 RATES = [0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1]
 
@@ -53,8 +53,7 @@ def climb(
         learning_rate: The length of a step, as the root mean square of what it changes.
         steps: How many steps.
     """
-    knobs = AscentKnobs(steps=steps)
-    networks = widgets.NetworkPicker([net])
+    knobs, networks = AscentKnobs(), widgets.NetworkPicker([net])
 
     def start(net: Network, target: str, noise: float) -> Iterator[Step]:
         return ascend(net, blank(net, contrast=noise), ascent.logit(net, target), knobs)
@@ -65,7 +64,7 @@ def climb(
         alt=f"Noise that excites the class {target}, above a blue bar and an orange one",
         key="climb",
         picture=judged(),
-        shown=("target", "learning_rate", "optimizer", "noise"),
+        shown=("target", "learning_rate", "optimizer", "noise", "steps"),
         inputs={
             "target": class_box(networks, target),
             "noise": ladder("start noise", [0.0, 0.05, 0.1, 0.2], noise),
@@ -74,6 +73,7 @@ def climb(
         sliders={
             "learning_rate": ladder("step size", RATES, learning_rate),
             "optimizer": widgets.choice(["normalized", "adam", "sign"], "optimizer"),
+            "steps": ladder("steps", [100, 400, 1000, 4000], steps),
         },
     )
 
@@ -96,8 +96,7 @@ def gradient_ascent(
         made_of: What the image is made of: 'frequencies' (a Fourier spectrum) or 'pixels'.
         steps, learning_rate, jitter, total_variation, l2: Where the sliders stand at first; see `AscentKnobs`.
     """
-    knobs = AscentKnobs()
-    networks = widgets.NetworkPicker([net])
+    knobs, networks = AscentKnobs(), widgets.NetworkPicker([net])
 
     def start(net: Network, target: str, made_of: str) -> Iterator[Step]:
         picture = blank(net, contrast=0.1, fourier=made_of == "frequencies")
@@ -140,7 +139,7 @@ def channels(net: Network, layer: str = "relu5", first: int = 0, steps: int = 30
         first: The first of the eight channels; they begin again at 0 after the layer's last.
         steps: How many steps.
     """
-    knobs = AscentKnobs(steps=steps, learning_rate=0.05)
+    knobs = AscentKnobs(learning_rate=0.05)
     networks = widgets.NetworkPicker([net])
 
     def start(net: Network, layer: str, first: int) -> Iterator[Step]:
@@ -155,13 +154,14 @@ def channels(net: Network, layer: str = "relu5", first: int = 0, steps: int = 30
         key="channels",
         quick=60,
         picture=contact_sheet(4),
-        shown=("layer", "first", "jitter", "total_variation"),
+        shown=("layer", "first", "jitter", "total_variation", "steps"),
         inputs={
             "layer": widgets.LayerPicker(networks, first=layer),
             "first": widgets.integer("first", first, 0, 504),
             "net": networks,
         },
         sliders={
+            "steps": ladder("steps", [50, 100, 300, 1000], steps),
             "jitter": widgets.steps("jitter", [0, 2, 4, 8], 4),
             "total_variation": widgets.steps("roughness", [0, 3, 10, 30, 100], 10),
             "scale": widgets.steps("scale", [0.0, 0.1, 0.2, 0.4], 0.2),
@@ -184,11 +184,7 @@ def facets(
         images: How many images; at least two.
         steps: How many steps.
     """
-    knobs = AscentKnobs(steps=steps, learning_rate=0.05, jitter=4, scale=0.2, rotate=8, total_variation=10)
-    networks = widgets.NetworkPicker([net])
-    layers = widgets.LayerPicker(networks, map_shapes, first=layer)
-    picker = widgets.ChannelPicker(networks, layers, map_shapes)
-    picker.slider.value = channel
+    knobs = AscentKnobs(learning_rate=0.05, jitter=4, scale=0.2, rotate=8, total_variation=10)
 
     def start(net: Network, layer: str, channel: int) -> Iterator[Step]:
         names = list(map_shapes(net))
@@ -202,10 +198,11 @@ def facets(
         key="facets",
         quick=60,
         picture=contact_sheet(3),
-        shown=("layer", "channel", "diversity"),
-        inputs={"layer": layers, "channel": picker, "net": networks},
+        shown=("layer", "channel", "diversity", "steps"),
+        inputs=channel_pickers(net, layer, channel),
         sliders={
             "diversity": ladder("diversity", [0, 3, 10, 20, 30, 60], diversity),
+            "steps": ladder("steps", [60, 200, 600, 2000], steps),
             "total_variation": widgets.steps("roughness", [0, 3, 10, 30, 100], 10),
         },
         layout="above",

@@ -117,10 +117,12 @@ def patches_purity(
     """
     gallery, most = galleries.patches() if gallery is None else gallery, known.k if known else 12
     scanned = scans(gallery, most, known=known, net=net)
-    draws = torch.rand(1000, len(gallery), generator=torch.Generator().manual_seed(0)).argsort(1)
+    numbers = torch.tensor(gallery.numbers)
+    label_of = torch.zeros(numbers.max() + 1, dtype=torch.int64).index_put((numbers,), gallery.labels)
+    draws = numbers[torch.rand(1000, len(gallery), generator=torch.Generator().manual_seed(0)).argsort(1)]
 
     def purity(chosen: Tensor) -> float:
-        photos = F.one_hot(gallery.labels[chosen], len(gallery.names)).sum(1)
+        photos = F.one_hot(label_of[chosen], len(gallery.names)).sum(1)
         return (photos.amax(1) / chosen.shape[1]).mean().item()
 
     def draw(net: Network, k: int) -> Iterator[Figure | widgets.Progress]:
