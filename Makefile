@@ -29,6 +29,8 @@ help:
 	@echo "                (each is a command, too: make lessons)"
 	@echo "make quick      the checks of a few minutes: no browser, no notebook is run, nothing that is marked slow"
 	@echo "make lowest     the unit tests on the lowest versions that pyproject.toml allows"
+	@echo "make try-run-all, try-panels, try-colab, try-classic, try-axe"
+	@echo "                on demand: every notebook and panel in JupyterLab, stand-ins for other pages, accessibility"
 	@echo "make format     lay out the code and the notebooks"
 	@echo "make notebooks  run all notebooks without a browser and refresh their outputs"
 	@echo "make clean      remove .venv and everything else that these commands made"
@@ -65,6 +67,15 @@ browser: .venv/test.ready
 quick: ruff
 	$(STAGE) "quick tests" $(PY) -m pytest tests --ignore=tests/browser --ignore=$(SOLUTIONS) -n auto \
 	    -m "not slow" $(ARGS)
+
+# On demand: what takes long, or needs more than the tests' environment. Each is one file, tests/browser/try_*.py.
+TRIES = try-run-all try-panels try-colab try-classic try-axe
+.PHONY: $(TRIES)
+
+$(TRIES): .venv/test.ready
+	@sh scripts/front_ends.sh $@
+	$(STAGE) "$@" env VIZLIB_AXE=.venv/axe/package/axe.min.js \
+	    $(PY) -m pytest tests/browser/$(subst -,_,$@).py $(ARGS)
 
 lowest: .venv/test.ready
 	sh scripts/lowest_versions.sh $(ARGS)

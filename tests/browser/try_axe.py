@@ -9,6 +9,7 @@ from lesson_cells import slice_of
 AXE = Path(os.environ.get("VIZLIB_AXE", "node_modules/axe-core/axe.min.js"))
 RUN = """async () => {
     const found = await axe.run(document.querySelectorAll('.vizlib-panel'));
+    if (found.passes.length < 10) return [`only ${found.passes.length} rules had something to look at`];
     return found.violations.filter(v => ['serious', 'critical'].includes(v.impact)).map(
         v => `${v.impact} ${v.id}: ${v.help}: ` + v.nodes.slice(0, 3).map(n => n.html.slice(0, 300)).join(' | '));
 }"""

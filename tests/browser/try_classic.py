@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -15,14 +16,17 @@ from lesson_cells import slice_of
 from playwright.sync_api import Browser, Page
 
 PYTHON = Path(os.environ.get("VIZLIB_CLASSIC", Path(sys.prefix) / "classic")) / "bin" / "python"
-STARTED = "window.Jupyter && Jupyter.notebook && Jupyter.notebook.kernel && Jupyter.notebook.kernel.is_connected()"
+STARTED = "window.Jupyter?.notebook?.kernel?.is_connected() && Jupyter.notebook.kernel.widget_manager"
 
 
 @pytest.fixture(scope="module")
 def classic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, Path]]:
     """The address and the token of a classic Notebook, and the folder that it serves."""
     folder = tmp_path_factory.mktemp("classic")
-    options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0", f"--notebook-dir={folder}"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", f"--notebook-dir={folder}"]
     with open(folder / "server.log", "w") as log:
         server = subprocess.Popen(
             [PYTHON, "-m", "notebook", *options], env=environment(folder), stdout=log, stderr=subprocess.STDOUT
@@ -34,7 +38,7 @@ def classic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
         time.sleep(0.2)
     time.sleep(0.5)
     found = json.loads(info.read_text())
-    yield f"http://127.0.0.1:{found['port']}", found["token"], folder
+    yield f"http://127.0.0.1:{port}", found["token"], folder
     server.terminate()
     server.wait(20)
 
@@ -65,6 +69,7 @@ def test_controls_are_there_and_the_picture_obeys(classic, page, name, words, sl
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(f"{url}/notebooks/{name}.ipynb?token={token}")
     page.wait_for_function(STARTED)
+    page.wait_for_timeout(2000)  # a person needs longer to find the button
     page.evaluate("Jupyter.notebook.execute_all_cells()")
     picture = page.locator(".vizlib-panel .vizlib-picture img").first
     picture.wait_for()
