@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from vizlib import images, models
 from vizlib.analysis import saliency
@@ -83,6 +84,21 @@ def test_a_few_seeds_are_enough_for_an_object_of_another_colour():
     assert (found.mask & mask).sum() / (found.mask | mask).sum() > 0.95
     assert Box.around(found.mask).overlap(Box.around(mask)) > 0.9
     assert (found.seeds == seg.SURE_OBJECT).float().mean() < 0.05
+
+
+def test_it_is_the_cut_of_the_lesson():
+    photo = images.prepare(images.load("coffee"), 64)
+    heat = torch.rand(64, 64, generator=torch.Generator().manual_seed(0)) + disc()
+    smooth = ndimage.gaussian_filter(heat.double().numpy(), 0.06 * 64)
+    seeds = np.where(smooth > smooth.mean(), cv2.GC_PR_FGD, cv2.GC_PR_BGD)
+    seeds[smooth <= np.quantile(smooth, 0.2)] = cv2.GC_BGD
+    seeds[smooth >= np.quantile(smooth, 0.9)] = cv2.GC_FGD
+    cv2.setRNGSeed(0)
+    labels, colors = seeds.astype(np.uint8), (np.zeros((1, 65)), np.zeros((1, 65)))
+    cv2.grabCut(images.to_array(photo), labels, None, *colors, 5, cv2.GC_INIT_WITH_MASK)
+    mask = seg.largest_piece((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
+    found = seg.segment(photo, heat)
+    assert np.array_equal(found.seeds, seeds) and np.array_equal(found.mask, mask)
 
 
 def test_the_same_seed_gives_the_same_mask_with_any_number_of_threads():

@@ -16,13 +16,13 @@ def column(picture: np.ndarray, number: int, row: int) -> np.ndarray:
 def test_methods_cheat_and_cascade(open_cells):
     notebook = open_cells(
         "07_saliency",
-        'widgets.ImagePicker("motorcycle")',
-        'list(saliency.METHODS), "method"',
-        "noise=widgets.steps",
-        "sure=widgets.steps",
-        "tag=widgets.choice",
-        "sanity.layers_from_top, first=",
-        replace={"epochs=15": "epochs=2", "64], 32)": "64], 8)"},
+        "panels.saliency_classes(",
+        "panels.saliency_methods(",
+        "panels.saliency_smoothgrad(",
+        "panels.saliency_segmentation(",
+        "panels.saliency_cheat(",
+        "panels.saliency_randomized(",
+        replace={"epochs=15": "epochs=2", "samples=32)": "samples=8)"},
     )
     notebook.explorers_drawn(6)
 

@@ -22,6 +22,13 @@ from vizlib.widgets.panels.neighbours import moved_neighbours, nearest_neighbour
 from vizlib.widgets.panels.occlusion import occlusion_fills, occlusion_map, occlusion_windows
 from vizlib.widgets.panels.patches import patches_of_channel, patches_purity, patches_receptive_field
 from vizlib.widgets.panels.predictions import predictions
+from vizlib.widgets.panels.saliency import (
+    saliency_classes,
+    saliency_methods,
+    saliency_segmentation,
+    saliency_smoothgrad,
+)
+from vizlib.widgets.panels.saliency_checks import saliency_cheat, saliency_randomized
 from vizlib.widgets.panels.style import style_blend, style_layers, style_scales, style_transfer, style_weights
 from vizlib.widgets.panels.texture import texture_grams, texture_growth, texture_quilt, texture_synthesis
 
@@ -73,6 +80,12 @@ __all__ = [
     "patches_receptive_field",
     "pca_axes",
     "predictions",
+    "saliency_cheat",
+    "saliency_classes",
+    "saliency_methods",
+    "saliency_randomized",
+    "saliency_segmentation",
+    "saliency_smoothgrad",
     "style_blend",
     "style_layers",
     "style_scales",
