@@ -29,11 +29,12 @@ NOTEBOOKS_URL = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)/tree/(.+)/not
 BADGES = re.compile(r"\[!\[Open in Colab\].*")
 PICTURES = ("colab.png", "binder.png")  # in docs/badges/
 SETUP = """\
-# On Colab, this installs vizlib and leaves Colab's own torch and ipywidgets as they are.
+# On Colab, this installs vizlib and leaves Colab's own torch and ipywidgets as they are. Sliders work
+# there; a live run cannot be steered, takes half a minute inside its cell, and says how to go on.
 import sys
 
 if "google.colab" in sys.modules:
-    %pip install -q --no-deps pooch safetensors git+https://github.com/{name}@{branch}
+    %pip install -q --no-deps anywidget pooch psygnal safetensors git+https://github.com/{name}@{branch}
 
 import vizlib
 

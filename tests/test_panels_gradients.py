@@ -82,7 +82,7 @@ def test_a_run_obeys_its_sliders_and_begins_anew_with_another_input(
         run = make(net)
         await run.reach(2)
         turn(run._sliders, *slider)
-        await until(lambda: getattr(run._knobs, slider[0].split(".")[0]) == slider[1])
+        await until(lambda: getattr(run.knobs, slider[0].split(".")[0]) == slider[1])
         await run.reach(run.taken + 2)
         name, before = given[0].split(".")[0], run.inputs
         turn(run._inputs, *given)
@@ -123,7 +123,7 @@ def test_another_network_takes_its_own_layer_and_its_classes_are_proposed(net: N
         turn(run._inputs, "net.choice", "miniresnet")
         await until(lambda: run.inputs["net"].name == "miniresnet")
         await run.reach(2)
-        assert run.error is None and run._knobs.layer in run.inputs["net"].layers
+        assert run.error is None and run.knobs.layer in run.inputs["net"].layers
         run.close()
 
     asyncio.run(watch())

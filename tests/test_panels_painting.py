@@ -96,7 +96,7 @@ def test_a_run_obeys_its_sliders_and_begins_anew_with_another_input(
         run = make(net)
         await run.reach(2)
         turn(run._sliders, *slider)
-        await until(lambda: getattr(run._knobs, slider[0].split(".")[0]) == slider[1])
+        await until(lambda: getattr(run.knobs, slider[0].split(".")[0]) == slider[1])
         await run.reach(run.taken + 2)
         name, before = given[0].split(".")[0], run.inputs
         turn(run._inputs, *given)

@@ -15,9 +15,9 @@ def test_a_growing_texture_follows_its_window_and_begins_anew_with_another_sampl
 
     before = white()
     run.until(lambda: white() < before - 0.02, "white becomes texture")
-    assert notebook.value("run._knobs.window") == "11"
+    assert notebook.value("run.knobs.window") == "11"
     run.press("vizlib-window", "ArrowRight")
-    notebook.until(lambda: notebook.value("run._knobs.window") == "15", "the knob has moved")
+    notebook.until(lambda: notebook.value("run.knobs.window") == "15", "the knob has moved")
     run.goes_on()
 
     def colorful() -> bool:

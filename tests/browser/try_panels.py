@@ -1,4 +1,4 @@
-"""On demand, `make try-panels`: every panel at 1280x720 and 1920x1080 shows its picture and main controls on one screen.
+"""On demand, `make try-panels`: every panel shows picture and main controls on one screen, 1280x720 and 1920x1080.
 
 Screenshots of each, while it runs and when it has ended, go to the folder that VIZLIB_SCREENSHOTS names.
 VIZLIB_NOTEBOOKS=09,12 chooses some of the notebooks.

@@ -21,11 +21,11 @@ def test_run_all_ends_without_an_error_and_every_panel_shows_a_picture(open_note
 
 def run_all_twice(notebook: NotebookPage) -> None:
     """Run All, wait until every panel has a picture, and again."""
+    panels = notebook.page.locator(".vizlib-panel")
+    pictures = notebook.page.locator(".vizlib-panel .vizlib-picture img")
     for _ in range(2):
         notebook.run_all(600)
         assert notebook.errors() == []
-        panels = notebook.page.locator(".vizlib-panel")
-        pictures = notebook.page.locator(".vizlib-panel .vizlib-picture img")
         notebook.until(lambda: pictures.count() == panels.count(), "every panel shows a picture", 120)
         assert notebook.errors() == []
         texts = notebook.page.evaluate(STATES)

@@ -105,7 +105,7 @@ def test_the_setup_cell_installs_on_colab_only_and_never_torch(on_colab, monkeyp
     code = TransformerManager().transform_cell(Repository("ada/looking", "main").setup)
     exec(code, {"get_ipython": Shell})
     assert capsys.readouterr().out.startswith("vizlib ")
-    options = "install -q --no-deps pooch safetensors git+https://github.com/ada/looking@main"
+    options = "install -q --no-deps anywidget pooch psygnal safetensors git+https://github.com/ada/looking@main"
     assert calls == ([("pip", options)] if on_colab else [])
 
 

@@ -47,6 +47,7 @@ class Run:
         step: The most recent `Step`, or None.
         history: The losses of all steps, by name; 0 where a step had no such part.
         inputs: What it started from, by name.
+        knobs: What its sliders turn.
         panel: Its widgets, where a person is watching.
     """
 
@@ -62,7 +63,7 @@ class Run:
         self._inputs, self._sliders = controls
         self._start, self._picture = owned(start), owned(picture)
         _check(self._start, knobs, *controls)
-        self._knobs, self.alt, self.key = knobs, alt, key
+        self.knobs, self.alt, self.key = knobs, alt, key
         self.step: Step | None = None
         self.inputs: dict[str, object] = {}
         self._job: Job | None = None
@@ -76,12 +77,12 @@ class Run:
 
     def _clear(self) -> None:
         if self._beyond:
-            self._knobs.steps, self._beyond = self._asked_steps, False
+            self.knobs.steps, self._beyond = self._asked_steps, False
         self.history: dict[str, list[float]] = {}
         self._frames: list[bytes] = []
         self._every, self._painted, self.frame = 1, 0, None
         self.taken, self._last_paint, self._shown = 0, 0.0, None
-        self.goal, self.steered = getattr(self._knobs, "steps", 0), False
+        self.goal, self.steered = getattr(self.knobs, "steps", 0), False
 
     @property
     def state(self) -> str:
@@ -216,7 +217,7 @@ class Run:
     def _steps(self, inputs: Mapping[str, object]) -> Iterator[Step]:
         self._clear()
         self.inputs = dict(inputs)
-        return iter(_call(self._start, **inputs, knobs=self._knobs))
+        return iter(_call(self._start, **inputs, knobs=self.knobs))
 
     def _took(self, step: Step) -> bool:
         """Note a step; a frame for the page every quarter of a second. Returns whether it was the last."""
@@ -236,26 +237,26 @@ class Run:
 
     def _ends(self) -> bool:
         """Whether the goal is reached; a run that goes on beyond its steps is granted one more at a time."""
-        asked = getattr(self._knobs, "steps", None)
+        asked = getattr(self.knobs, "steps", None)
         if asked is None:
             return False
         if self._beyond:
-            self._knobs.steps = self.taken + 1
+            self.knobs.steps = self.taken + 1
         else:
             self.goal = asked
         return self.taken >= self.goal
 
     def _extend(self) -> None:
-        asked = getattr(self._knobs, "steps", None)
+        asked = getattr(self.knobs, "steps", None)
         if asked is None or self.taken < self.goal:
             return
         if not self._beyond:
             self._asked_steps = asked
         self._beyond, self.goal = True, self.taken + self._asked_steps
-        self._knobs.steps = self.taken + 1
+        self.knobs.steps = self.taken + 1
 
     def _paint(self, format: str, **options: object) -> None:
-        shown = _call(self._picture, self.step, **self.inputs, knobs=self._knobs)
+        shown = _call(self._picture, self.step, **self.inputs, knobs=self.knobs)
         self.frame = Frame(images.to_bytes(shown, format, **options), format, *shown.shape[2:])
         self._shown, self._last_paint = shown, time.perf_counter()
 
@@ -280,9 +281,9 @@ class Run:
     def _inside(self, seconds: float, show: bool, limit: float = float("inf")) -> None:
         """Where nothing can be shown later: take the steps now. Interrupting keeps the last picture."""
         handle = display(HTML("Waiting for the first step."), display_id=True) if show else None
-        asked, began = getattr(self._knobs, "steps", 0), time.perf_counter()
+        asked, began = getattr(self.knobs, "steps", 0), time.perf_counter()
         if limit < asked:
-            self._knobs.steps = limit  # so that schedules spread over all steps still reach their end
+            self.knobs.steps = limit  # so that schedules spread over all steps still reach their end
         if self._going is None:
             self._going = self._steps({name: control.value for name, control in self._inputs.items()})
         elif self.taken >= self.goal:
@@ -306,7 +307,7 @@ class Run:
             raise
         finally:
             if limit < asked:
-                self._knobs.steps = asked
+                self.knobs.steps = asked
                 self._going = self._going.close() if hasattr(self._going, "close") else None
         if self.step is None:
             raise ValueError("the optimisation took no step: expected at least one, so raise knobs.steps")
@@ -353,7 +354,7 @@ class Run:
         value = change["new"]
 
         def turn() -> None:
-            setattr(self._knobs, name, value)
+            setattr(self.knobs, name, value)
             if name == "steps":
                 self._beyond = False
             self.steered = self.steered or self._job.state in engine.ENDED
