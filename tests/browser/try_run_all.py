@@ -26,7 +26,9 @@ def run_all_twice(notebook: NotebookPage) -> None:
         assert notebook.errors() == []
         panels = notebook.page.locator(".vizlib-panel")
         pictures = notebook.page.locator(".vizlib-panel .vizlib-picture img")
-        notebook.until(lambda: pictures.count() == panels.count(), "every panel shows a picture", 120)
+        notebook.until(
+            lambda shown=pictures, all=panels: shown.count() == all.count(), "every panel shows a picture", 120
+        )
         assert notebook.errors() == []
         texts = notebook.page.evaluate(STATES)
         assert not any("failed" in text for text in texts), texts
