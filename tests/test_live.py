@@ -595,10 +595,10 @@ def test_what_matters_is_in_sight_and_the_rest_is_folded(shown):
     }
     panel = RunPanel(unstarted(), None, "beside", ["two", "six"], {}, sliders)
     column = panel.widget.children[1]
-    (button,) = [part for part in column.children if isinstance(part, ipywidgets.ToggleButton)]
-    folded = column.children[column.children.index(button) + 1]
-    assert sliders["two"] in column.children and sliders["six"] in column.children
-    assert folded.layout.display == "none" and set(folded.children) >= {sliders["one"], sliders["five"]}
+    status, steering, folded, _ = column.children
+    *in_sight, button = steering.children
+    assert in_sight[1:] == [sliders["two"], sliders["six"]] and list(panel.buttons.values())[0] not in in_sight
+    assert folded.layout.display == "none" and set(folded.children[0].children) >= {sliders["one"], sliders["five"]}
     button.value = True
     assert folded.layout.display is None
 

@@ -55,12 +55,15 @@ def test_what_is_cut_out_is_on_white_and_boxes_are_drawn_at_the_edges_of_pixels(
 
 
 def test_bars_are_as_long_as_their_shares():
-    picture = plot.with_bars(torch.zeros(1, 3, 32, 64), [0.25, 1.0], 128)
-    assert picture.shape == (1, 3, 64 + 36, 128)
-    first, second = picture[0, :, 64 + 6], picture[0, :, 64 + 22]
-    blue, orange = torch.tensor(one_offs.BLUE), torch.tensor(one_offs.ORANGE)
-    assert torch.allclose(first[:, :32], blue[:, None]) and torch.allclose(first[:, 32:], torch.tensor(0.9))
-    assert torch.allclose(second, orange[:, None])
+    picture = plot.with_bars(torch.zeros(1, 3, 32, 64), {"one": 0.25, "two": 1.0}, 256)
+    assert picture.shape == (1, 3, 128 + 2 * one_offs.BAR + 4, 256)
+    first, second = picture[0, :, 128 + 8], picture[0, :, 128 + 8 + one_offs.BAR]
+    blue, orange = (torch.tensor(color)[:, None] for color in (one_offs.BLUE, one_offs.ORANGE))
+    whole = (second[:, 100:] - orange).abs().amax(0) < 0.01
+    full = ((second - orange).abs().amax(0) < 0.01).flip(0).cumprod(0).sum().item()  # from the right edge
+    assert whole.all()
+    filled = (first[:, -full:] - blue).abs().amax(0) < 0.01
+    assert filled.sum().item() == round(full / 4) and torch.allclose(first[:, -1], torch.tensor(0.9), atol=0.01)
 
 
 def test_an_attack_is_shown_amplified_and_its_size_is_said():

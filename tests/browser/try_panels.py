@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """On demand, `make try-panels`: every panel shows picture and main controls on one screen, 1280x720 and 1920x1080.
+=======
+"""On demand, `make try-panels`: every panel shows its picture and its main controls on one screen, 1280x720 and larger.
+>>>>>>> looks
 
 Screenshots of each, while it runs and when it has ended, go to the folder that VIZLIB_SCREENSHOTS names.
 VIZLIB_NOTEBOOKS=09,12 chooses some of the notebooks.
@@ -15,7 +19,16 @@ from lesson_cells import slice_of
 CHOSEN = tuple(os.environ.get("VIZLIB_NOTEBOOKS", "").split(","))
 SIZES = [(1280, 720), (1920, 1080)]
 ROOM = "document.querySelector('.jp-WindowedPanel-outer').clientHeight"
-STATE = "() => [...document.querySelectorAll('.vizlib-live-progress')].map(e => e.innerText).join(' ')"
+SIZE = """() => {
+    const panel = [...document.querySelectorAll('.vizlib-panel')].pop();
+    const image = panel.querySelector('.vizlib-picture img'), box = image.getBoundingClientRect();
+    const shrunk = Math.min(box.width / image.naturalWidth, box.height / image.naturalHeight);  // it is fitted into it
+    const around = panel.getBoundingClientRect();
+    const cut = [...panel.querySelectorAll('.widget-hbox, .widget-vbox, .jupyter-widget')].filter(
+        part => part.getBoundingClientRect().right > around.right + 1).length;
+    return {picture: [image.naturalWidth * shrunk, image.naturalHeight * shrunk].map(Math.round), cut,
+            panel: around.height, place: [box.left - around.left, box.top - around.top].map(Math.round)};
+}"""
 
 
 def calls() -> list[tuple[str, str]]:
@@ -35,7 +48,7 @@ def calls() -> list[tuple[str, str]]:
 def test_picture_and_main_controls_are_on_one_screen(open_notebook, name, panel):
     cells = slice_of(name, f"panels.{panel}(")
     notebook = open_notebook(name, cells)
-    page, faults = notebook.page, []
+    page, faults, places = notebook.page, [], {}
     try:
         for index in range(len(cells)):
             notebook.run_cell(index, 120)
@@ -51,10 +64,12 @@ def test_picture_and_main_controls_are_on_one_screen(open_notebook, name, panel)
                 page.locator(".vizlib-panel").last.evaluate("panel => panel.scrollIntoView({block: 'end'})")
                 page.wait_for_timeout(400)
                 notebook.screenshot(f"{name[:2]}_{panel}_{'ended' if ended else 'runs'}_{width}")
-                wide = page.locator(".vizlib-panel .vizlib-picture img").last.bounding_box()["width"]
-                high, room = page.locator(".vizlib-panel").last.bounding_box()["height"], page.evaluate(ROOM)
-                if wide < 400 or high > room:
-                    faults.append(f"{width}x{height}: picture {wide:.0f} px wide, panel {high:.0f} of {room} px")
+                found, room = page.evaluate(SIZE), page.evaluate(ROOM)
+                print(f"{name[:2]} {panel} {'ended' if ended else 'runs'} {width}: {found} of {room}")
+                if found["picture"][0] < 400 or found["panel"] > room or found["cut"]:
+                    faults.append(f"{width}x{height}: {found} of {room} px")
+                if places.setdefault(width, found["place"]) != found["place"]:
+                    faults.append(f"{width}x{height}: the picture moves from {places[width]} to {found['place']}")
     finally:
         page.set_viewport_size({"width": 1280, "height": 1000})
     assert faults == [] and notebook.errors() == []

@@ -136,11 +136,13 @@ def _legend(figure: Figure, grid: Sequence[Axes], names: Sequence[str]) -> None:
         figure.legend(handles.values(), handles.keys(), fontsize=9, frameon=False, **places)
 
 
-def bars(names: Sequence[str], values: Sequence[float], label: str, title: str = "") -> Figure:
-    """A horizontal bar for each name, first on top; `values` are shares from 0 to 1."""
+def bars(
+    names: Sequence[str], values: Sequence[float], label: str, title: str = "", width: float = WIDTH * 0.8
+) -> Figure:
+    """A horizontal bar for each name, first on top; `values` are shares from 0 to 1, `width` is in inches."""
     if len(names) != len(values) or not names:
         raise ValueError(f"expected a value for each name and at least one, got {len(names)} and {len(values)}")
-    figure = new_figure(WIDTH * 0.8, 0.6 + 0.24 * len(names))
+    figure = new_figure(width, 0.6 + 0.24 * len(names))
     axes = figure.add_subplot()
     _draw_bars(axes, names, values)
     axes.set_xlim(0, 1.1)

@@ -86,12 +86,12 @@ def draw_array(axes: Axes, array: np.ndarray, title: str = "", **options: object
     axes.set_axis_off()
     if title:
         axes.set_title(title, fontsize=9)
-    return axes.imshow(array, interpolation=smoothing(array), **options)
+    return axes.imshow(array, **{"interpolation": smoothing(array)} | options)
 
 
 def smoothing(array: np.ndarray) -> str:
-    """Small maps show their cells; images are smoothed, unless matplotlib enlarges them by a whole number or by 3."""
-    return "nearest" if array.ndim == 2 and max(array.shape) < 300 else "antialiased"
+    """Small maps, and filters of a few pixels, show their cells; images are smoothed, however large they are drawn."""
+    return "nearest" if max(array.shape[:2]) < (300 if array.ndim == 2 else 32) else "hanning"
 
 
 def draw_box(axes: Axes, box: Box, color: str = "cyan", linewidth: float = 2) -> None:

@@ -1,11 +1,16 @@
 """Pictures of one idea each: a window that grows, a seam, Gram matrices, what was cut out, bars below an image."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
+import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
@@ -14,6 +19,7 @@ from vizlib.plot.cells import Picture
 from vizlib.plot.figure import WIDTH, draw_array, new_figure, to_rgb
 from vizlib.plot.pictures import pictures
 
+BAR = 21  # pixels from one bar below an image to the next
 BLUE, ORANGE = (0.23, 0.32, 0.55), (0.88, 0.48, 0.15)
 _SEEDS = torch.tensor([[0.1, 0.2, 0.6], [1.0, 0.8, 0.1], [0.5, 0.6, 0.8], [0.9, 0.9, 0.6]])  # as GrabCut numbers them
 
@@ -65,23 +71,34 @@ def cut_out(
     return pictures(cells, columns=4)
 
 
-def with_bars(image: Tensor, shares: Sequence[float], side: int = 256) -> Tensor:
+def with_bars(image: Tensor, shares: Mapping[str, float], side: int = 400) -> Tensor:
     """An image with a bar below it for each share from 0 to 1, blue and orange in turn; cheap enough for every frame.
 
     Args:
         image: `(1, 3, H, W)` in [0, 1]; it is enlarged to a width of `side` pixels.
+        shares: By the name that stands at the left of the bar, before the share in percent.
 
     Returns:
         `(1, 3, H', side)` in [0, 1].
     """
     large = resize(image, (side * image.shape[2] // image.shape[3], side), "bicubic").clamp(0, 1)
-    bars = torch.ones(1, 3, 16 * len(shares) + 4, side)
-    for index, share in enumerate(shares):
-        color = torch.tensor((BLUE, ORANGE)[index % 2])[:, None, None]
-        top = 4 + 16 * index
-        bars[0, :, top : top + 12] = 0.9
-        bars[0, :, top : top + 12, : round(side * share)] = color
+    board = PIL.Image.new("RGB", (side, BAR * len(shares) + 4), "white")
+    pen, font = PIL.ImageDraw.Draw(board), _font(15)
+    left = 6 + max((round(font.getlength(f"{name} 100%")) for name in shares), default=0)  # where the bars begin
+    for index, (name, share) in enumerate(shares.items()):
+        top, color = 4 + BAR * index, tuple(round(255 * part) for part in (BLUE, ORANGE)[index % 2])
+        pen.text((left - 6, top + 8), f"{name} {share:.0%}", color, font, "rm")
+        pen.rectangle((left, top, side, top + 16), (230, 230, 230))
+        if (end := left + round((side - left) * share)) > left:
+            pen.rectangle((left, top, end - 1, top + 16), color)
+    bars = torch.from_numpy(np.array(board)).permute(2, 0, 1)[None] / 255
     return torch.cat([large, bars], 2)
+
+
+@cache
+def _font(size: int) -> PIL.ImageFont.FreeTypeFont:
+    """The typeface of all figures."""
+    return PIL.ImageFont.truetype(findfont("DejaVu Sans"), size)
 
 
 def grams(
@@ -90,6 +107,7 @@ def grams(
     title: str = "",
     limit: int = 64,
     images: Sequence[Tensor] = (),
+    width: float = WIDTH,
 ) -> Figure:
     """Gram matrices `(C, C)` or `(1, C, C)` side by side, on one scale of colours.
 
@@ -100,13 +118,14 @@ def grams(
         titles: What stands above each matrix, or above its image.
         limit: How many channels are shown, the first ones.
         images: For each matrix the image `(1, 3, H, W)` that it belongs to, drawn above it.
+        width: Of three matrices, in inches; more are not wider.
     """
     if len(titles) != len(matrices) or not len(matrices):
         raise ValueError(f"titles: expected one for each of the {len(matrices)} matrices, got {len(titles)}")
     if len(images) not in (0, len(matrices)):
         raise ValueError(f"images: expected one for each of the {len(matrices)} matrices, or none, got {len(images)}")
-    rows, side = (2 if images else 1), WIDTH / max(3, len(matrices))
-    figure = new_figure(min(WIDTH, side * len(matrices) + 0.8), rows * side + (0.65 if title else 0.35))
+    rows, side = (2 if images else 1), width / max(3, len(matrices))
+    figure = new_figure(min(width, side * len(matrices) + 0.8), rows * side + (0.65 if title else 0.35))
     grid = figure.subplots(rows, len(matrices), squeeze=False)
     for axes, image in zip(grid[0], images, strict=False):
         draw_array(axes, to_rgb(image))

@@ -11,17 +11,24 @@ from torch import Tensor
 from vizlib.plot.figure import WIDTH, draw_array, mosaic, new_figure
 
 
-def filter_grid(filters: Tensor, title: str = "", columns: int | None = None) -> Figure:
-    """Filters `(F, 3, h, w)` in [0, 1] as small colour pictures; `(F, C, h, w)` as F rows of C grey kernels."""
+def filter_grid(filters: Tensor, title: str = "", columns: int | None = None, width: float = WIDTH) -> Figure:
+    """Filters `(F, 3, h, w)` in [0, 1] as small colour pictures; `(F, C, h, w)` as F rows of C grey kernels.
+
+    Args:
+        width: At most so many inches.
+    """
     array = filters.detach().cpu().numpy()
     if array.ndim != 4:
         raise ValueError(f"filters: expected (F, C, h, w), got shape {array.shape}")
     if array.shape[1] == 3:
-        board, options = np.nan_to_num(mosaic(array.transpose(0, 2, 3, 1), columns), nan=1.0), {}
+        board, options = (
+            np.nan_to_num(mosaic(array.transpose(0, 2, 3, 1), columns), nan=1.0),
+            {"interpolation": "nearest"},
+        )
     else:
         board = mosaic(array.reshape(-1, *array.shape[2:]), array.shape[1])
         options = {"cmap": "gray", "vmin": 0, "vmax": 1}
-    width = min(WIDTH, max(3.0, WIDTH * board.shape[1] / board.shape[0]))
+    width = min(width, max(3.0, width * board.shape[1] / board.shape[0]))
     figure = new_figure(width, max(0.6, width * board.shape[0] / board.shape[1]) + (0.3 if title else 0))
     draw_array(figure.add_subplot(), board, title, **options)
     return figure

@@ -28,6 +28,7 @@ from vizlib.widgets.panel import frame, more
 from vizlib.widgets.picture import Picture, bar
 from vizlib.widgets.turn import TURN, computing
 
+DENSITY = 134  # pixels per inch where somebody is watching: the widest figures are then about 1,000 pixels wide
 PATIENCE = 0.25  # seconds that a figure without steps waits for the step of another panel to end
 
 
@@ -91,7 +92,8 @@ class Explorer:
             getattr(self, name).add_class("vizlib-" + name.removesuffix("_button"))
         visible = [c for name, c in self._controls.items() if name in shown or not shown]
         folded = [c for name, c in self._controls.items() if shown and name not in shown]
-        self.widget = frame([self.picture], [self.running, self.message, *visible, *more(folded)], layout)
+        status, (button, *box) = [self.running, self.message], more(folded) or [None]
+        self.widget = frame([self.picture], [*visible, *([button] if folded else []), *status, *box], layout)
         self.widget.add_class("vizlib-explorer")
         answer_at_once(self.widget)
         self.stop_button.on_click(self.stop)
@@ -210,6 +212,8 @@ class Explorer:
         self.running.layout.visibility = "visible" if running else "hidden"
 
     def _encoded(self, figure: Figure) -> _Drawn:
+        if self._watched:
+            figure.set_dpi(DENSITY)
         content, format = plot.encode(figure, quickly=self._watched)
         return _Drawn(0, 0, content, format, f"{figure.get_figwidth() * figure.dpi:.0f}px")
 

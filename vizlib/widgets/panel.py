@@ -8,14 +8,19 @@ from vizlib.widgets.browser import Labels
 
 STYLE = """<style>
 .vizlib-panel { flex-flow: row wrap; align-items: flex-start; gap: 4px 16px; overflow: visible; }
-.vizlib-panel .vizlib-left { flex: 3 1 420px; min-width: min(400px, 100%); max-width: 760px; }
-.vizlib-panel .vizlib-right { flex: 2 1 380px; max-width: 600px; }
+.vizlib-panel .vizlib-left { flex: 3 1 460px; min-width: min(400px, 100%); max-width: 760px; }
+.vizlib-panel .vizlib-right { flex: 2 1 330px; max-width: 600px; }
 .vizlib-panel.vizlib-above .vizlib-left, .vizlib-panel.vizlib-above .vizlib-right { flex-basis: 100%; max-width: 100%; }
 .vizlib-panel .vizlib-picture, .vizlib-panel .vizlib-picture .widget-html-content { width: 100%; }
-.vizlib-panel .vizlib-picture img { display: block; max-width: 100%; max-height: 66vh; object-fit: contain;
+.vizlib-panel .vizlib-picture img { display: block; max-width: 100%; max-height: 72vh; object-fit: contain;
   object-position: left top; }
-.vizlib-panel.vizlib-above .vizlib-right { flex-flow: row wrap; gap: 0 16px; align-items: center; }
-.vizlib-panel.vizlib-above .vizlib-picture img { max-height: 56vh; }
+.vizlib-panel.vizlib-above .vizlib-right, .vizlib-panel.vizlib-above .vizlib-folded { display: grid; width: 100%;
+  grid-template-columns: repeat(auto-fill, minmax(min(390px, 100%), 1fr)); gap: 0 16px; align-items: start; }
+.vizlib-panel.vizlib-above .vizlib-folded { grid-column: 1 / -1; }
+.vizlib-panel.vizlib-above .vizlib-more { justify-self: start; }
+.vizlib-panel.vizlib-above .vizlib-status { grid-row: span 2; }
+.vizlib-panel.vizlib-above .vizlib-picture img { max-height: 58vh; }
+.vizlib-panel.vizlib-above.vizlib-live .vizlib-picture img { max-height: 50vh; }
 .vizlib-panel progress { width: 160px; vertical-align: middle; }
 .vizlib-panel .widget-html-content { line-height: 1.35; white-space: normal; }
 .vizlib-panel :focus-visible { outline: 2px solid #1a73e8; outline-offset: 2px; }
@@ -49,6 +54,7 @@ def more(folded: Sequence[W.Widget]) -> list[W.Widget]:
     )
     button.add_class("vizlib-more")
     box = W.VBox(list(folded), layout={"display": "none"})
+    box.add_class("vizlib-folded")
 
     def fold(change: dict) -> None:
         box.layout.display = None if change["new"] else "none"

@@ -78,11 +78,12 @@ class RunPanel:
         self.picture = Picture(run.alt, "vizlib-live-picture")
         for name in ("progress", "curve", "note", "saved"):
             getattr(self, name).add_class(f"vizlib-live-{name}")
-        controls = [*_groups(inputs, sliders, shown)]
+        controls = _groups(inputs, sliders, shown)
         self._controls = [*inputs.values(), *sliders.values()]
         row = W.HBox(list(self.buttons.values()), layout={"flex_flow": "row wrap"})
-        status = W.VBox([self.progress, self.note, self.curve])
-        self.widget = frame([self.picture], [row, status, *controls, self.saved], layout)
+        status = W.VBox([row, self.progress, self.note, self.curve])
+        status.add_class("vizlib-status")
+        self.widget = frame([self.picture], [status, *controls, self.saved], layout)
         self.widget.add_class("vizlib-live")
         answer_at_once(self.widget)
 
@@ -181,20 +182,25 @@ def _still(run: Watchable) -> str:
 
 
 def _groups(inputs: Mapping[str, W.Widget], sliders: Mapping[str, W.Widget], shown: Sequence[str]) -> list[W.Widget]:
-    """The controls: those that steer, those that begin anew, and the rest of both, folded."""
+    """The controls: a box of those that steer, one of those that begin anew, and the rest of both, folded."""
     names = [*sliders, *inputs]
     shown = shown or (names if len(names) <= 5 else [*list(sliders)[:3], *list(inputs)[:1]])
     if unknown := [name for name in shown if name not in names]:
         raise ValueError(f"shown names {unknown[0]!r}, expected some of {', '.join(names)}")
 
-    def group(visible: bool) -> list[W.Widget]:
-        parts = []
+    def boxes(visible: bool) -> list[W.VBox]:
+        made = []
         for heading, controls in ((STEERS, sliders), (ANEW, inputs)):
             chosen = [control for name, control in controls.items() if (name in shown) == visible]
-            parts += [W.HTML(heading), *chosen] if chosen else []
-        return parts
+            made += [W.VBox([W.HTML(heading), *chosen])] if chosen else []
+        return made
 
-    return [*group(True), *more(group(False))]
+    in_sight, (button, *folded) = boxes(True), more(boxes(False)) or [None]
+    if button is not None and in_sight:  # below the last control: a row of its own would take room from the picture
+        in_sight[-1].children = *in_sight[-1].children, button
+    elif button is not None:
+        in_sight = [button]
+    return [*in_sight, *folded]
 
 
 def _progress(run: Watchable) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor
 from vizlib import hooks, images, plot, widgets
 from vizlib.analysis import activations
 from vizlib.models import Network
-from vizlib.widgets.panels.controls import channel_pickers, choice
+from vizlib.widgets.panels.controls import BESIDE, channel_pickers, choice
 
 
 def prepared(image: Tensor, net: Network) -> Tensor:
@@ -52,7 +52,7 @@ def activation_zeros(net: Network, photo: str = "flower") -> widgets.Explorer:
     def draw(net: Network, image: Tensor) -> Figure:
         outputs = hooks.read(net, prepared(image, net), activations.map_shapes(net))
         shares = [activations.zero_share(output) for output in outputs.values()]
-        return plot.bars(list(outputs), shares, "share of exact zeros", net.name)
+        return plot.bars(list(outputs), shares, "share of exact zeros", net.name, BESIDE)
 
     return widgets.explore(
         draw,

@@ -10,6 +10,8 @@ from vizlib.widgets import sliders
 from vizlib.widgets.pickers import ChannelPicker, LayerPicker, NetworkPicker
 from vizlib.widgets.sliders import WIDE, css_class
 
+BESIDE = 4.8  # inches: as wide as a figure of lines and words beside its controls is, so that its text can be read
+
 
 def class_box(networks: NetworkPicker, value: str, description: str = "class", placeholder: str = "") -> W.Combobox:
     """A field for the name of a class, which proposes those of the selected network; `value` is what is written there.

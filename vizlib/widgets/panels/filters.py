@@ -9,6 +9,7 @@ from torch import Tensor
 from vizlib import hooks, images, plot, widgets
 from vizlib.analysis import filters
 from vizlib.models import Network
+from vizlib.widgets.panels.controls import BESIDE
 
 
 def filter_response(net: Network, photo: str = "coffee", filter: int = 9) -> widgets.Explorer:
@@ -49,7 +50,7 @@ def filter_modes(net: Network, modes: int = 3) -> widgets.Explorer:
         weights = filters.filters(net)
         share = filters.fourier_share(weights, modes).mean()
         title = f"{net.name}: {share:.0%} of the energy in {modes} modes"
-        return plot.filter_grid(filters.as_images(weights), title)
+        return plot.filter_grid(filters.as_images(weights), title, width=BESIDE)
 
     return widgets.explore(
         draw,

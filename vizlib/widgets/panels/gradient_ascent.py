@@ -24,14 +24,18 @@ RATES = [0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1]
 
 
 def judged() -> Callable[..., Tensor]:
-    """A picture for `live.run`: the image, below it a bar for how sure the network is, and one for another network."""
+    """A picture for `live.run`: the image, below it a bar for how sure the network is, and one for another network.
+
+    Blue is the network that climbs, orange the one that only judges.
+    """
     judges = [models.load("miniresnet"), models.load("minivgg")]
 
     def picture(step: Step, net: Network, target: str) -> Tensor:
         other = next(judge for judge in judges if judge.name != net.name)
-        asked = [one for one in (net, other) if target in (one.classes or ())]
-        sure = [ascent.verdict(one, step.image, target).probability.item() for one in asked]
-        return plot.with_bars(step.image, sure, side=400)
+        roles = {f"{net.name} (climbs)": net, f"{other.name} (judges)": other}
+        asked = {role: one for role, one in roles.items() if target in (one.classes or ())}
+        sure = {role: ascent.verdict(one, step.image, target).probability.item() for role, one in asked.items()}
+        return plot.with_bars(step.image, sure, side=480)
 
     return picture
 
@@ -205,5 +209,4 @@ def facets(
             "steps": ladder("steps", [60, 200, 600, 2000], steps),
             "total_variation": widgets.steps("roughness", [0, 3, 10, 30, 100], 10),
         },
-        layout="above",
     )

@@ -77,14 +77,17 @@ def guided_neuron(
         gradient = guided.gradient(net, square, layer, channel, cell, rule)
         few = f"90% of it in {guided.concentration(gradient)[0]:.1%} of the pixels"
         name = f"{rule}: {few if gradient.any() else 'nothing arrives'}"
-        both = {"the image": square, name: plot.around_gray(gradient)}
-        return plot.pictures(both, title=f"{layer}, channel {channel}, cell {cell}", zoom=box)
+        cells = [
+            part
+            for image, text in ((square, "the image"), (plot.around_gray(gradient), name))
+            for part in (plot.Picture(image, text, boxes={"cyan": box}), plot.Picture(box.of(image), "what it sees"))
+        ]
+        return plot.pictures(cells, title=f"{layer}, channel {channel}, cell {cell}")
 
     return widgets.explore(
         draw,
         alt="A photo with a neuron's receptive field framed, and the neuron's gradient",
         title="gradient of a neuron",
-        layout="beside",
         shown=("image", "layer", "channel", "rule"),
         image=widgets.ImagePicker(photo),
         **channel_pickers(net, layer, channel),

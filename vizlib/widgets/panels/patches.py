@@ -17,7 +17,7 @@ from vizlib.analysis.receptive_field import receptive_field
 from vizlib.images import galleries
 from vizlib.images.galleries import Gallery
 from vizlib.models import Network
-from vizlib.widgets.panels.controls import channel_pickers
+from vizlib.widgets.panels.controls import BESIDE, channel_pickers
 from vizlib.widgets.panels.scans import scans
 
 
@@ -131,7 +131,7 @@ def patches_purity(
         pure = {layer: purity(chosen[:, :k]) for layer, chosen in top.images.items()}
         pure["by chance"] = purity(draws[:, :k])
         title = f"{net.name}: purity of the {k} best patches"
-        yield plot.bars(list(pure), list(pure.values()), "purity", title)
+        yield plot.bars(list(pure), list(pure.values()), "purity", title, BESIDE)
 
     return widgets.explore(
         draw,

@@ -114,13 +114,14 @@ def texture_grams(net: Network, sample: str = "glass", layer: str = "relu3", blo
         grams = [texture.gram_matrices(net, image, [layer])[layer] for image in (square, mixed)]
         away = texture.style_distances(net, mixed, square, [layer])[layer]
         title = f"{layer}, blocks of {block} pixels: the matrices differ by {away:.3f}"
-        return plot.grams(grams, ["picture", "shuffled"], title, images=[square, mixed])
+        return plot.grams(grams, ["picture", "shuffled"], title, images=[square, mixed], width=6)
 
     networks = widgets.NetworkPicker([net])
     return widgets.explore(
         draw,
         alt=f"The picture {sample} and its Gram matrix, and its shuffled blocks with nearly the same matrix",
         title="Gram matrices",
+        layout="beside",
         layer=widgets.LayerPicker(networks, lambda net: stages.content_and_style_layers(net)[1], first=layer),
         block=ladder("block", [8, 16, 32, 48, 96], block),
         sample=samples(sample, images.photos()),
