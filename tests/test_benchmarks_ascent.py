@@ -34,10 +34,11 @@ def test_bare_and_watched_take_the_same_steps(capsys, monkeypatch):
     monkeypatch.setenv("VIZLIB_LIVE", "1")
     monkeypatch.setattr(live, "display", lambda *_, **__: SimpleNamespace(update=lambda *_: None))
     monkeypatch.setattr(live, "show_widget", lambda *_: None)
-    monkeypatch.setattr(live.Run, "_newest", {})
-    monkeypatch.setattr(live.Run, "_turn", None)
+    runs, run = [], live.run
+    monkeypatch.setattr(live, "run", lambda *given, **named: runs.append(run(*given, **named)) or runs[-1])
     monkeypatch.setattr(benchmark.torch, "set_num_threads", lambda count: None)
     asyncio.run(benchmark.bare_and_watched("minivgg", 2, 1, 1, "wall"))
     seconds = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert list(seconds) == [benchmark.BARE, benchmark.WATCHED]
-    assert live.Run._newest["run"].step.iteration == 2
+    assert runs[-1].step.iteration == 2
+    runs[-1].close()

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""On demand, `make try-panels`: every panel shows picture and main controls on one screen, 1280x720 and 1920x1080.
-=======
-"""On demand, `make try-panels`: every panel shows its picture and its main controls on one screen, 1280x720 and larger.
->>>>>>> looks
+"""On demand, `make try-panels`: every panel shows its picture and main controls on one screen, 1280x720 and larger.
 
 Screenshots of each, while it runs and when it has ended, go to the folder that VIZLIB_SCREENSHOTS names.
 VIZLIB_NOTEBOOKS=09,12 chooses some of the notebooks.
