@@ -30,7 +30,7 @@ BADGES = re.compile(r"\[!\[Open in Colab\].*")
 PICTURES = ("colab.png", "binder.png")  # in docs/badges/
 SETUP = """\
 # On Colab, this installs vizlib and leaves Colab's own torch and ipywidgets as they are. Explorers
-# work there; a live run cannot be steered: it takes half a minute in its cell and says how to go on.
+# work there; a live run cannot be steered: it takes half a minute inside its cell.
 import sys
 
 if "google.colab" in sys.modules:

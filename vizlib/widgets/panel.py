@@ -21,6 +21,7 @@ STYLE = """<style>
 .vizlib-panel.vizlib-above .vizlib-status { grid-row: span 2; }
 .vizlib-panel.vizlib-above .vizlib-picture img { max-height: 58vh; }
 .vizlib-panel.vizlib-above.vizlib-live .vizlib-picture img { max-height: 50vh; }
+.vizlib-panel .vizlib-more { flex: 0 0 auto; width: auto; }
 .vizlib-panel progress { width: 160px; vertical-align: middle; }
 .vizlib-panel .widget-html-content { line-height: 1.35; white-space: normal; }
 .vizlib-panel :focus-visible { outline: 2px solid #1a73e8; outline-offset: 2px; }

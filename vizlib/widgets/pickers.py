@@ -73,7 +73,7 @@ class ImagePicker(W.VBox):
         self.upload = Upload(self._uploaded)
         self.message = W.HTML()
         self.choice.add_class("vizlib-image")
-        super().__init__([W.HBox([self.choice, self.upload]), self.message])
+        super().__init__([W.HBox([self.choice, self.upload], layout={"flex_flow": "row wrap"}), self.message])
         self.choice.observe(self._choose, "value")
         self._choose()
 
