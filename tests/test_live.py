@@ -275,6 +275,7 @@ def test_the_same_key_replaces_the_run_and_others_wait_their_turn(shown, monkeyp
         new = live.run(second.start, second.knobs, "gray", key="a")
         await until(lambda: waiting.step is not None)
         assert first.closed == 1 and new.step is None and old.step is not None
+        await until(lambda: "Waiting for b" in new.panel.note.value)
         waiting.stop()
         await until(lambda: new.step is not None)
         new.close(), waiting.close()

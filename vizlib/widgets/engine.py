@@ -113,8 +113,8 @@ class Job:
         self._orders.put(lambda: None)
 
     def wake(self) -> None:
-        """The turn may have come."""
-        self._orders.put(lambda: None)
+        """The turn has gone to somebody, perhaps to this one; who waits says for whom."""
+        self._orders.put(lambda: self.state == WAITING and self.report())
 
     @property
     def served_all(self) -> bool:

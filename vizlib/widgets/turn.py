@@ -23,7 +23,7 @@ class Player(Protocol):
     name: str
 
     def wake(self) -> None:
-        """Called from any thread when the turn may have come."""
+        """Called from any thread when the turn has gone to somebody, perhaps to this one."""
 
 
 @dataclass(eq=False)
@@ -57,8 +57,8 @@ class Turn:
                 place = self._places[player] = _Place(player, float("-inf"), False, next(self._numbers))
             if touched:
                 place.touched = time.monotonic()
-            awake = self._next()
-        awake.wake()
+            awake = self._pass_on()
+        _wake(awake)
 
     def mine(self, player: Player) -> bool:
         """Whether `player` may take a step now. Called between two steps; this is where a turn changes hands."""
@@ -69,32 +69,31 @@ class Turn:
             if self._holder is place and self._should_yield(place):
                 place.touched, place.arrived = float("-inf"), next(self._numbers)
                 self._holder = None
-            awake = self._next()
-        if awake is not player:
-            awake.wake()
-        return awake is player
+            awake = self._pass_on()
+            mine = self._holder is place
+        _wake(awake)
+        return mine
 
     def leave(self, player: Player) -> None:
         """Give the turn back, and leave the queue."""
         with self._lock:
-            place = self._places.pop(player, None)
-            if self._holder is place:
+            if self._holder is self._places.pop(player, None):
                 self._holder = None
-            awake = self._next() if self._places else None
-        if awake is not None:
-            awake.wake()
+            awake = self._pass_on()
+        _wake(awake)
 
     def holder(self) -> str:
         """The name of the one that is computing, or ''."""
         with self._lock:
             return self._holder.player.name if self._holder else ""
 
-    def _next(self) -> Player:
-        """The player whose turn it is; if nobody has it, the first of the queue gets it."""
-        if self._holder is None:
-            self._holder = min(self._places.values(), key=_Place.rank)
-            self._holder.begun, self._holder.since = True, time.monotonic()
-        return self._holder.player
+    def _pass_on(self) -> list[Player]:
+        """If nobody has the turn, give it to the first of the queue. Everybody who has to be told of the change."""
+        if self._holder is not None or not self._places:
+            return []
+        self._holder = min(self._places.values(), key=_Place.rank)
+        self._holder.begun, self._holder.since = True, time.monotonic()
+        return list(self._places)
 
     def _should_yield(self, place: _Place) -> bool:
         now = time.monotonic()
@@ -104,6 +103,11 @@ class Turn:
             for other in self._places.values()
             if other is not place
         )
+
+
+def _wake(players: list[Player]) -> None:
+    for player in players:
+        player.wake()
 
 
 TURN = Turn()
