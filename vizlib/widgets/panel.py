@@ -21,7 +21,7 @@ STYLE = """<style>
 .vizlib-panel.vizlib-above .vizlib-more { justify-self: start; }
 .vizlib-panel.vizlib-above .vizlib-status { grid-row: span 2; }
 .vizlib-panel.vizlib-above .vizlib-picture img { max-height: 58vh; }
-.vizlib-panel.vizlib-above.vizlib-live .vizlib-picture img { max-height: 50vh; }
+.vizlib-panel.vizlib-above.vizlib-live .vizlib-picture img { max-height: 49vh; }
 .vizlib-panel progress { width: 110px; vertical-align: middle; }
 .vizlib-panel .widget-hbox, .vizlib-panel .widget-vbox { max-width: 100%; }
 .vizlib-panel .vizlib-image { flex: 0 1 300px; min-width: 180px; }
