@@ -20,8 +20,8 @@ SIZE = """() => {
     const image = panel.querySelector('.vizlib-picture img'), box = image.getBoundingClientRect();
     const shrunk = Math.min(box.width / image.naturalWidth, box.height / image.naturalHeight);  // it is fitted into it
     const around = panel.getBoundingClientRect();
-    const cut = [...panel.querySelectorAll('.widget-hbox, .widget-vbox, .jupyter-widget')].filter(
-        part => part.getBoundingClientRect().right > around.right + 1).length;
+    const cut = [...panel.querySelectorAll('select, button, input, .widget-readout, progress')].filter(
+        part => part.getBoundingClientRect().right > around.right + 4).map(part => part.className);
     return {picture: [image.naturalWidth * shrunk, image.naturalHeight * shrunk].map(Math.round), cut,
             panel: around.height, place: [box.left - around.left, box.top - around.top].map(Math.round)};
 }"""

@@ -8,21 +8,24 @@ from vizlib.widgets.browser import Labels
 
 STYLE = """<style>
 .vizlib-panel { flex-flow: row wrap; align-items: flex-start; gap: 4px 16px; overflow: visible; }
-.vizlib-panel .vizlib-left { flex: 3 1 460px; min-width: min(400px, 100%); max-width: 760px; }
-.vizlib-panel .vizlib-right { flex: 2 1 330px; max-width: 600px; }
-.vizlib-panel.vizlib-above .vizlib-left, .vizlib-panel.vizlib-above .vizlib-right { flex-basis: 100%; max-width: 100%; }
+.vizlib-panel .vizlib-shows { flex: 3 1 460px; min-width: min(400px, 100%); max-width: 760px; }
+.vizlib-panel .vizlib-controls { flex: 2 1 330px; max-width: 600px; }
+.vizlib-panel.vizlib-above .vizlib-shows, .vizlib-panel.vizlib-above .vizlib-controls { flex-basis: 100%;
+  max-width: 100%; }
 .vizlib-panel .vizlib-picture, .vizlib-panel .vizlib-picture .widget-html-content { width: 100%; }
 .vizlib-panel .vizlib-picture img { display: block; max-width: 100%; max-height: 72vh; object-fit: contain;
   object-position: left top; }
-.vizlib-panel.vizlib-above .vizlib-right, .vizlib-panel.vizlib-above .vizlib-folded { display: grid; width: 100%;
+.vizlib-panel.vizlib-above .vizlib-controls, .vizlib-panel.vizlib-above .vizlib-folded { display: grid; width: 100%;
   grid-template-columns: repeat(auto-fill, minmax(min(390px, 100%), 1fr)); gap: 0 16px; align-items: start; }
 .vizlib-panel.vizlib-above .vizlib-folded { grid-column: 1 / -1; }
 .vizlib-panel.vizlib-above .vizlib-more { justify-self: start; }
 .vizlib-panel.vizlib-above .vizlib-status { grid-row: span 2; }
 .vizlib-panel.vizlib-above .vizlib-picture img { max-height: 58vh; }
-.vizlib-panel.vizlib-above.vizlib-live .vizlib-picture img { max-height: 50vh; }
+.vizlib-panel.vizlib-above.vizlib-live .vizlib-picture img { max-height: 49vh; }
+.vizlib-panel progress { width: 110px; vertical-align: middle; }
+.vizlib-panel .widget-hbox, .vizlib-panel .widget-vbox { max-width: 100%; }
+.vizlib-panel .vizlib-image { flex: 0 1 300px; min-width: 180px; }
 .vizlib-panel .vizlib-more { flex: 0 0 auto; width: auto; }
-.vizlib-panel progress { width: 160px; vertical-align: middle; }
 .vizlib-panel .widget-html-content { line-height: 1.35; white-space: normal; }
 .vizlib-panel :focus-visible { outline: 2px solid #1a73e8; outline-offset: 2px; }
 .jp-OutputArea:has(.vizlib-live) .vizlib-still, .output:has(.vizlib-live) .vizlib-still { display: none; }
@@ -38,7 +41,7 @@ def frame(left: Sequence[W.Widget], right: Sequence[W.Widget], layout: str = "be
     if layout not in ("beside", "above"):
         raise ValueError(f"layout is {layout!r}, expected 'beside' or 'above'")
     columns = W.VBox([W.HTML(STYLE, layout={"display": "none"}), Labels(), *left]), W.VBox(list(right))
-    for column, name in zip(columns, ("vizlib-left", "vizlib-right"), strict=True):
+    for column, name in zip(columns, ("vizlib-shows", "vizlib-controls"), strict=True):
         column.add_class(name)
     panel = W.Box(columns)
     panel.add_class("vizlib-panel")

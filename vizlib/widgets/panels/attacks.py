@@ -73,6 +73,7 @@ def adversarial_attack(
             "norm": choice("norm", NORMS, norm),
             "steps": ladder("steps", STEPS, steps),
         },
+        layout="above",
     )
 
 
@@ -117,6 +118,7 @@ def adversarial_noise(
             "step_size": level_slider("step size", step_level),
             "steps": ladder("steps", STEPS, steps),
         },
+        layout="above",
     )
 
 

@@ -80,7 +80,10 @@ def guided_neuron(
         cells = [
             part
             for image, text in ((square, "the image"), (plot.around_gray(gradient), name))
-            for part in (plot.Picture(image, text, boxes={"cyan": box}), plot.Picture(box.of(image), "what it sees"))
+            for part in (
+                plot.Picture(image, text, boxes={"cyan": box}),
+                plot.Picture(box.of(image), "in the frame"),
+            )
         ]
         return plot.pictures(cells, title=f"{layer}, channel {channel}, cell {cell}")
 

@@ -115,7 +115,11 @@ def occlusion_fills(net: Network, photo: str = "coffee", size: int = 24, rank: i
         square = images.prepare(image, max(128, net.input_size))
         target = net.predict(square, rank)[0][-1]
         count, stride = len(occlusion.FILLS), max(8, size // 2)
-        views, drops, title = [], [], f"{target.name}, {size} pixels"
+        views, drops, title = (
+            [],
+            [],
+            f"{target.name}, {size} pixels: covering what is red costs the class",
+        )
         for fill in occlusion.FILLS:
             result = occlusion.occlusion(net, square, target.index, size, stride, fill, "probability")
             views.append(occlusion.cover(square, occlusion.shown(net, square, fill), *result.peak))
