@@ -20,7 +20,7 @@ from vizlib.analysis import activations
 from vizlib.optimize import Step
 from vizlib.widgets import explorer as explorers
 from vizlib.widgets import page, progress
-from vizlib.widgets.explorer import Explorer, Progress
+from vizlib.widgets.explorer import DENSITY, Explorer, Progress
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,10 @@ class Stage:
 
 
 def picture_of(value: float) -> bytes:
-    return plot.encode(figure_of(value), quickly=True)[0]
+    """The file that a person who watches is shown."""
+    figure = figure_of(value)
+    figure.set_dpi(DENSITY)
+    return plot.encode(figure, quickly=True)[0]
 
 
 def test_each_figure_replaces_the_one_before_while_the_loop_stays_free(monkeypatch):

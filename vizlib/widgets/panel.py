@@ -8,6 +8,7 @@ from vizlib.widgets.browser import Labels
 
 STYLE = """<style>
 .vizlib-panel { flex-flow: row wrap; align-items: flex-start; gap: 4px 16px; overflow: visible; }
+.vizlib-panel .widget-hbox, .vizlib-panel .widget-vbox { max-width: 100%; }
 .vizlib-panel .vizlib-shows { flex: 3 1 460px; min-width: min(400px, 100%); max-width: 760px; }
 .vizlib-panel .vizlib-controls { flex: 2 1 330px; max-width: 600px; }
 .vizlib-panel.vizlib-above .vizlib-shows, .vizlib-panel.vizlib-above .vizlib-controls { flex-basis: 100%;
@@ -23,7 +24,6 @@ STYLE = """<style>
 .vizlib-panel.vizlib-above .vizlib-picture img { max-height: 58vh; }
 .vizlib-panel.vizlib-above.vizlib-live .vizlib-picture img { max-height: 49vh; }
 .vizlib-panel progress { width: 110px; vertical-align: middle; }
-.vizlib-panel .widget-hbox, .vizlib-panel .widget-vbox { max-width: 100%; }
 .vizlib-panel .vizlib-image { flex: 0 1 300px; min-width: 180px; }
 .vizlib-panel .vizlib-more { flex: 0 0 auto; width: auto; }
 .vizlib-panel .widget-html-content { line-height: 1.35; white-space: normal; }
