@@ -10,7 +10,6 @@ minute.
 """
 
 import asyncio
-import inspect
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
@@ -25,6 +24,7 @@ from torchvision.utils import make_grid
 from vizlib import images
 from vizlib.optimize import Step
 from vizlib.widgets import cells, engine
+from vizlib.widgets.calls import call, check_controls
 from vizlib.widgets.engine import Job
 from vizlib.widgets.names import owned
 from vizlib.widgets.page import event_loop, on_colab, show_widget, still_hint, watched
@@ -62,7 +62,7 @@ class Run:
     ):
         self._inputs, self._sliders = controls
         self._start, self._picture = owned(start), owned(picture)
-        _check(self._start, knobs, *controls)
+        check_controls(self._start, knobs, *controls)
         self.knobs, self.alt, self.key = knobs, alt, key
         self.step: Step | None = None
         self.inputs: dict[str, object] = {}
@@ -217,7 +217,7 @@ class Run:
     def _steps(self, inputs: Mapping[str, object]) -> Iterator[Step]:
         self._clear()
         self.inputs = dict(inputs)
-        return iter(_call(self._start, **inputs, knobs=self.knobs))
+        return iter(call(self._start, **inputs, knobs=self.knobs))
 
     def _took(self, step: Step) -> bool:
         """Note a step; a frame for the page every quarter of a second. Returns whether it was the last."""
@@ -256,7 +256,7 @@ class Run:
         self.knobs.steps = self.taken + 1
 
     def _paint(self, format: str, **options: object) -> None:
-        shown = _call(self._picture, self.step, **self.inputs, knobs=self.knobs)
+        shown = call(self._picture, self.step, **self.inputs, knobs=self.knobs)
         self.frame = Frame(images.to_bytes(shown, format, **options), format, *shown.shape[2:])
         self._shown, self._last_paint = shown, time.perf_counter()
 
@@ -361,34 +361,6 @@ class Run:
 
         self._job.tell(turn)
         self._job.touch()
-
-
-def _check(start: Callable, knobs: object, inputs: Mapping, sliders: Mapping) -> None:
-    """Raise unless every slider has a knob, and `start` takes every input."""
-    known = ", ".join(vars(knobs)) if hasattr(knobs, "__dict__") else "none"
-    for name in sliders:
-        if not hasattr(knobs, name):
-            raise ValueError(f"slider {name!r} has no knob, expected one of {known}")
-    takes = inspect.signature(start).parameters
-    anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes.values())
-    for name in inputs:
-        if name not in takes and not anything:
-            raise ValueError(f"input {name!r}: start takes {', '.join(takes) or 'nothing'}; give it this parameter")
-    for name, parameter in takes.items():
-        given = name in inputs or name == "knobs" or parameter.default is not parameter.empty
-        if not given and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise ValueError(
-                f"start expects {name!r}, which is none of the inputs: {', '.join(inputs) or 'there are none'}"
-            )
-
-
-def _call(function: Callable, *arguments: object, **offered: object) -> object:
-    """Call a function with the offered arguments that its signature names."""
-    takes = inspect.signature(function).parameters.values()
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes):
-        return function(*arguments, **{name: value for name, value in offered.items() if name != "knobs"})
-    names = {parameter.name for parameter in takes}
-    return function(*arguments, **{name: value for name, value in offered.items() if name in names})
 
 
 def _sized(frame: bytes, size: tuple[int, int]) -> bytes:
