@@ -49,7 +49,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_carries_the_package_and_its_data_only(wheel):
     names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
-    package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "vizlib").rglob("*.py")}
+    sources = (path for kind in ("*.py", "*.js") for path in (ROOT / "vizlib").rglob(kind))
+    package = {path.relative_to(ROOT).as_posix() for path in sources}
     data = {f"vizlib/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "data").rglob("*") if path.is_file()}
     assert "vizlib/data/minivgg.safetensors" in data
     assert set(names) == package | data
