@@ -11,6 +11,8 @@ from vizlib.images import galleries
 from vizlib.models import Network
 from vizlib.widgets import Explorer, panels
 
+pytestmark = pytest.mark.slow  # all panels together take minutes
+
 PATCHES = galleries.patches().subset(range(0, 708, 18))
 DIGITS = galleries.digits().subset(range(0, 1797, 12))
 PANELS = {  # what makes it, and the control that is changed to a value

@@ -12,6 +12,8 @@ from vizlib.images import galleries
 from vizlib.models import Network
 from vizlib.widgets import Explorer, live, panels
 
+pytestmark = pytest.mark.slow  # all panels together take minutes
+
 PATCHES = galleries.patches().subset(range(0, 708, 60))
 RUNS = {  # what makes it, a slider with a value for it, and an input with one
     "climb": (lambda net: panels.climb(net, "lemon", noise=0.3), ("optimizer", "sign"), ("target", "teapot")),

@@ -14,6 +14,8 @@ from vizlib.synthesis import fast_style
 from vizlib.synthesis.fast_style import StyleNet
 from vizlib.widgets import Explorer, live, panels
 
+pytestmark = pytest.mark.slow  # all panels together take minutes
+
 RUNS = {  # what makes it, a slider with a value for it, and an input with one
     "style_transfer": (lambda net: panels.style_transfer(net, size=128), ("style_weight", 100), ("begin", "noise")),
     "fast_style_training": (
