@@ -17,7 +17,7 @@ def test_an_upload_is_painted_at_once(open_cells, tmp_path):
 
     photo = images.save(images.load("flower"), tmp_path / "flower.jpg")
     notebook.changes(0, lambda: notebook.upload(photo), "a photo is painted")
-    button = notebook.page.get_by_role("button", name="woodcut").first
+    button = notebook.page.get_by_role("radio", name="woodcut").first
     painted = notebook.changes(0, button.click, "another style paints it")
     notebook.screenshot("15_upload")
 

@@ -3,11 +3,17 @@
 import numpy as np
 from notebook_page import LiveRun
 
+from vizlib.plot.one_offs import BLUE, ORANGE
+
 
 def bars(picture: np.ndarray) -> tuple[float, float]:
-    """How long the blue and the orange bar below the image are, as shares of its width."""
-    blue, orange = picture[-26], picture[-10]
-    return (blue[:, 0] < 150).mean(), (orange[:, 2] < 150).mean()
+    """How long the blue and the orange bar below the image are, as shares of their rows; the rest of a row is grey."""
+
+    def share(row: np.ndarray, color: np.ndarray) -> float:
+        filled, empty = np.abs(row - color).max(1) < 50, np.abs(row - 230).max(1) < 8
+        return filled.sum() / max(1, (filled | empty).sum())
+
+    return share(picture[-34], 255 * np.array(BLUE)), share(picture[-13], 255 * np.array(ORANGE))
 
 
 def choose(run: LiveRun, name: str) -> None:

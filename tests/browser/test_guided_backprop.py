@@ -8,7 +8,7 @@ EVERY_EIGHTH = {"range(0, len(both), 2)": "range(0, len(both), 8)"}  # of the pa
 
 def choose(notebook: NotebookPage, rule: str, index: int = 0) -> None:
     """Press a rule's button in the `index`-th explorer that has one."""
-    notebook.page.get_by_role("button", name=rule, exact=True).nth(index).click()
+    notebook.page.get_by_role("radio", name=rule, exact=True).nth(index).click()
 
 
 def gray_share(picture: np.ndarray) -> float:

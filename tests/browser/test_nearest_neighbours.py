@@ -10,7 +10,7 @@ def test_another_query_and_an_upload_find_other_neighbours(open_cells, tmp_path)
     notebook.changes(0, lambda: notebook.press("vizlib-query", "PageUp"), "another query is drawn")
     notebook.changes(0, lambda: notebook.press("vizlib-k", "ArrowLeft"), "four neighbours are drawn")
 
-    yours = notebook.page.get_by_role("button", name="your image").first
+    yours = notebook.page.get_by_role("radio", name="your image").first
     notebook.changes(0, yours.click, "the coffee is the query")
     path = images.save(images.load("flower"), tmp_path / "mine.png")
     picture = notebook.changes(0, lambda: notebook.upload(path), "neighbours of the upload are drawn")

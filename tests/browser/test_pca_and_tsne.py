@@ -39,7 +39,7 @@ def test_the_controls_move_the_pictures(open_cells):
     notebook.changes(0, lambda: notebook.press("vizlib-down", "ArrowRight"), "another axis is drawn")
     notebook.changes(1, lambda: notebook.press("vizlib-perplexity", "ArrowLeft"), "the clusters change")
     notebook.settled()
-    grid = notebook.page.get_by_role("button", name="grid")
+    grid = notebook.page.get_by_role("radio", name="grid")
     notebook.changes(3, grid.click, "the grid is drawn")
     notebook.changes(3, lambda: notebook.press("vizlib-zoom", "PageUp"), "it is larger")
     notebook.changes(3, lambda: notebook.press("vizlib-x", "PageUp"), "it moves to the right")

@@ -27,7 +27,7 @@ def test_methods_cheat_and_cascade(open_cells):
     notebook.explorers_drawn(6)
 
     def button(toggle: int, name: str) -> None:
-        notebook.page.locator(".widget-toggle-buttons").nth(toggle).get_by_role("button", name=name, exact=True).click()
+        notebook.page.locator(".widget-toggle-buttons").nth(toggle).get_by_role("radio", name=name, exact=True).click()
 
     fine = notebook.picture(METHODS)
     blob = notebook.changes(METHODS, lambda: button(0, "Grad-CAM"), "Grad-CAM is drawn")
