@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 class Labels(AnyWidget):
     """Names the controls of the panel that it stands in for screen readers, and gives each one tab stop."""
 
-    _esm = (HERE / "labels.js").read_text()
+    _esm = (HERE / "labels.js").read_text(encoding="utf-8")
 
     def __init__(self):
         super().__init__(layout={"display": "none"})
@@ -25,7 +25,7 @@ class Upload(AnyWidget):
         arrived: Called with the name and the content of each file.
     """
 
-    _esm = (HERE / "upload.js").read_text()
+    _esm = (HERE / "upload.js").read_text(encoding="utf-8")
     description = traitlets.Unicode("your own").tag(sync=True)
 
     def __init__(self, arrived: Callable[[str, bytes], None]):

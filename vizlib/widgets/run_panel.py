@@ -79,7 +79,6 @@ class RunPanel:
         for name in ("progress", "curve", "note", "saved"):
             getattr(self, name).add_class(f"vizlib-live-{name}")
         controls = _groups(inputs, sliders, shown)
-        self._controls = [*inputs.values(), *sliders.values()]
         row = W.HBox(list(self.buttons.values()), layout={"flex_flow": "row wrap"})
         status = W.VBox([row, self.progress, self.note, self.curve])
         status.add_class("vizlib-status")
