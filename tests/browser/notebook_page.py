@@ -152,7 +152,12 @@ class NotebookPage:
     def press(self, css_class: str, *keys: str, index: int = 0) -> None:
         """Focus the `index`-th widget of this class (its first handle, field or button) and press keys."""
         widget = self.nth(css_class, index)
-        widget.locator(FOCUSABLE).or_(widget.and_(self.page.locator(FOCUSABLE))).first.focus()
+        self.press_on(widget.locator(FOCUSABLE).or_(widget.and_(self.page.locator(FOCUSABLE))).first, *keys)
+
+    def press_on(self, control: Locator, *keys: str) -> None:
+        """Press keys on a control once a person could: what is still folded away takes no focus and loses the key."""
+        control.wait_for(state="visible")
+        control.focus()
         for key in keys:
             self.page.keyboard.press(key)
 
@@ -303,6 +308,18 @@ class LiveRun:
     def pixels(self) -> np.ndarray:
         return self._notebook.pixels(self.picture).astype(float)
 
+    def place(self) -> dict[str, int]:
+        """Where the picture stands on the page, in pixels: 'x', 'y', 'width' and 'height'."""
+        box = None
+
+        def drawn() -> bool:  # an image that is replaced has no place for a moment
+            nonlocal box
+            box = self._notebook.page.locator(self.picture).bounding_box()
+            return bool(box and box["height"])
+
+        self.until(drawn, "the picture has a place")
+        return {name: round(value) for name, value in box.items()}
+
     def goes_on(self, steps: int = 1) -> None:
         """Wait until it has taken more steps."""
         at = self.step()
@@ -310,8 +327,7 @@ class LiveRun:
 
     def press(self, css_class: str, *keys: str) -> None:
         """Focus the slider of this class and press keys."""
-        for key in keys:
-            self.find(f".{css_class} >> .noUi-handle").first.press(key)
+        self._notebook.press_on(self.find(f".{css_class} >> .noUi-handle").first, *keys)
 
     def click(self, button: str) -> None:
         self.find(f".vizlib-live-{button}").click()
