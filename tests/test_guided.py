@@ -117,7 +117,11 @@ def test_a_layer_that_gives_neither_maps_nor_numbers():
         def forward(self, x: Tensor) -> Tensor:
             return x.flatten(2)
 
-    net = models.wrap(torch.nn.Sequential(Tokens()), name="tokens")
+    class Mean(torch.nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.mean(2)
+
+    net = models.wrap(torch.nn.Sequential(Tokens(), Mean()), name="tokens")
     with pytest.raises(ValueError, match=r"'0'.*\(1, 3, 64\).*\(N, C, h, w\)"):
         guided.gradient(net, torch.rand(1, 3, 8, 8), "0", 0)
 

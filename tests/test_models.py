@@ -220,7 +220,6 @@ def test_gradients_reach_the_image_but_not_the_weights(minivgg):
     [
         ("a.jpg", TypeError, r"\bstr\b.*images\.load"),
         (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), TypeError, r"torch\.uint8.*images\.load"),
-        (torch.zeros(1, 3, 64, 64, dtype=torch.float64), TypeError, r"torch\.float32.*torch\.float64.*\.float\(\)"),
         (torch.zeros(3, 64, 64), ValueError, r"\(N, 3, H, W\).*\(3, 64, 64\)"),
         (torch.zeros(1, 4, 64, 64), ValueError, r"\(N, 3, H, W\).*\(1, 4, 64, 64\)"),
         (torch.zeros(0, 3, 64, 64), ValueError, r"\(N, 3, H, W\).*\(0, 3, 64, 64\)"),
@@ -250,7 +249,8 @@ def test_bad_images(minivgg, images, error, message):
         (lambda p: models.load("minivgg", device="gpu"), ValueError, "'gpu'.*'cpu'"),
         (lambda p: models.wrap(tiny()).predict(torch.rand(1, 3, 9, 9), "5"), ValueError, r"\bk\b.*'5'.*whole number"),
         (lambda p: models.wrap("resnet"), TypeError, r"nn\.Module.*\bstr\b"),
-        (lambda p: models.wrap(tiny(), mean=(0.5,)), ValueError, r"mean.*\[0, 1\].*\(0\.5,\)"),
+        (lambda p: models.wrap(tiny(), mean=(0.5,)), ValueError, r"cannot take.*grey: give images.*one number"),
+        (lambda p: models.wrap(tiny(), mean=(0.5, 0.5)), ValueError, r"mean.*\[0, 1\].*\(0\.5, 0\.5\)"),
         (lambda p: models.wrap(tiny(), mean=(124, 117, 104)), ValueError, r"mean.*\[0, 1\].*124"),
         (lambda p: models.wrap(tiny(), mean=0.5), ValueError, r"mean.*\[0, 1\].*0\.5"),
         (lambda p: models.wrap(tiny(), std=(0.2, 0, 0.2)), ValueError, r"std.*\[0, 1\].*\(0\.2, 0, 0\.2\)"),
@@ -261,7 +261,7 @@ def test_bad_images(minivgg, images, error, message):
             r"\bk\b.*\b7\b.*1 to 3",
         ),
         (
-            lambda p: models.wrap(tiny(), classes=["cat"]).class_index("cta"),
+            lambda p: models.wrap(tiny(), classes=["cat", "dog", "cow"]).class_index("cta"),
             LookupError,
             "'cta'.*'cat'",
         ),

@@ -7,15 +7,11 @@ import math
 from collections.abc import Sequence
 from numbers import Number
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-from vizlib.hooks import read
 from vizlib.models import Network
-
-_shapes: WeakKeyDictionary[Network, dict[str, tuple[int, int, int]]] = WeakKeyDictionary()
 
 
 def map_shapes(net: Network) -> dict[str, tuple[int, int, int]]:
@@ -24,11 +20,8 @@ def map_shapes(net: Network) -> dict[str, tuple[int, int, int]]:
     Returns:
         layer -> (channels, height, width), for an image of the network's `input_size`.
     """
-    if net not in _shapes:
-        blank = torch.zeros(1, 3, net.input_size, net.input_size)
-        shapes = {layer: tuple(output.shape[1:]) for layer, output in read(net, blank, net.layers).items()}
-        _shapes[net] = {layer: shape for layer, shape in shapes.items() if len(shape) == 3 and shape[1] * shape[2] > 1}
-    return _shapes[net]
+    shapes = {layer: shape for layer, shape in net.shapes.items() if shape is not None and len(shape) == 3}
+    return {layer: shape for layer, shape in shapes.items() if shape[1] * shape[2] > 1}
 
 
 def zero_share(activations: Tensor) -> float:

@@ -42,7 +42,7 @@ def gradient(
         channel: One of the C channels (for the logits, a class) for all images, or one for each image.
         cell: The (row, column) in the channel's feature map, or one for each image, `(N, 2)`; 'strongest' takes the
             cell that fires most in each image, and 'sum' the sum over the whole map.
-        rule: 'backprop', 'deconvnet' or 'guided', or a function `(gradient, x) -> gradient`; see `hooks.relu_rule`.
+        rule: 'backprop', 'deconvnet' or 'guided', or a function `(gradient, slope) -> gradient`; see `hooks.relu_rule`.
 
     Returns:
         `(N, 3, H, W)`, signed, in units of the activation per unit of brightness. The images of a batch do not affect
@@ -51,14 +51,17 @@ def gradient(
     Raises:
         LookupError: The layer or the rule does not exist.
         ValueError: The layer has no such channel or cell, or its output has another shape; the message says what it
-            has.
+            has. Or the network has no ReLU that the rule could change; see `hooks.relu_rule`.
 
     Example:
         >>> picture = gradient(net, photo, "relu6", channel=12, rule="guided")
     """
     x = images.detach().clone().requires_grad_(True)
-    with torch.enable_grad(), relu_rule(net, rule):
+    with torch.enable_grad(), relu_rule(net, rule) as caught:
         output = net(x) if layer is None else read(net, x, [layer], grad=True)[layer]
+        if not caught["relu"] and layer is not None:  # no ReLU so far: is there any at all?
+            with torch.no_grad():
+                net(x[:1])
         neurons = _neurons(_channel(_maps(output, layer), layer, channel), cell)
         return torch.autograd.grad(neurons.sum(), x)[0]
 

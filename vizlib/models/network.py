@@ -8,9 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from vizlib.assets import did_you_mean
+from vizlib.hooks import check_graph
+from vizlib.images.sizes import luminance
+from vizlib.models.at_rest import at_rest, uncompiled
 from vizlib.models.choosing import one_for_each
+from vizlib.models.contract import check_logits, logits_of
 from vizlib.models.first_layer import QuickPixelGradients, worth_it
-from vizlib.models.layer_names import layer_names
+from vizlib.models.layer_names import Layer, layers_of
 
 Target = int | str | Sequence[int | str] | Tensor | None  # see `Network.class_indices`
 
@@ -27,21 +31,23 @@ class Network(nn.Module):
     """A classifier that owns its preprocessing: images in [0, 1] go in, logits come out.
 
     Args:
-        module: The bare classifier, from normalised images `(N, 3, H, W)` to logits `(N, K)`. It is used as it is,
-            not copied: it is put in eval mode, its parameters are frozen, and its weights become channels_last, which
-            is fast on a CPU.
-        mean, std: The mean and standard deviation for normalisation, one for each of R, G and B, in units of [0, 1].
+        module: The bare classifier, from normalised images `(N, C, H, W)` to logits `(N, K)`. It is used as it is, not
+            copied: its weights become channels_last, which is fast on a CPU. While it runs here it is in eval mode and
+            frozen, and afterwards in the mode in which it was; what `torch.compile` made of it is run uncompiled.
+        mean, std: The mean and standard deviation for normalisation, in units of [0, 1]: one for each of R, G and B, or
+            a single one for a network that takes grey images. It is given the luminance of a colour image.
         classes: The K class names; None stands for 'class 0' and so on.
         name: The name shown in pickers and messages; None takes the name of the module's class.
         input_size: The side, in pixels, of the images that the network was made for.
         min_size: The smallest height and width, in pixels, that it accepts.
-        layers: Layer name -> module; None takes `layer_names(module)`.
 
     Attributes:
-        layers: An ordered mapping from layer names ('conv1', 'relu3_2', 'fc6') to modules.
+        layers: Layer name ('conv1', 'relu3_2', 'fc6') -> module, in the order in which they run.
+        shapes: Layer name -> shape of its output for one image of `input_size`, without the batch; None for a layer
+            whose output is no single tensor.
 
     Raises:
-        ValueError: `mean` or `std` is not three numbers in [0, 1], or `std` has a zero.
+        ValueError: `mean` or `std` is not one or three numbers in [0, 1], or `std` has a zero.
     """
 
     def __init__(
@@ -53,42 +59,131 @@ class Network(nn.Module):
         name: str | None = None,
         input_size: int = 224,
         min_size: int = 1,
-        layers: dict[str, nn.Module] | None = None,
     ):
         super().__init__()
         for label, values in (("mean", mean), ("std", std)):
-            three = isinstance(values, Sequence) and len(values) == 3
-            if not three or any(not 0 <= value <= 1 for value in values) or (label == "std" and 0 in values):
-                raise ValueError(f"{label}: expected three numbers in [0, 1], one for each of R, G and B, got {values}")
-        self.module = module.requires_grad_(False).to(memory_format=torch.channels_last)
+            numbers = isinstance(values, Sequence) and len(values) in (1, 3) and len(values) == len(mean)
+            if not numbers or any(not 0 <= value <= 1 for value in values) or (label == "std" and 0 in values):
+                raise ValueError(
+                    f"{label}: expected three numbers in [0, 1], one for each of R, G and B, or a single one for a "
+                    f"network that takes grey images, got {values}"
+                )
+        module = uncompiled(module)
+        self.module = module.to(memory_format=torch.channels_last)
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32)[:, None, None], persistent=False)
         self.classes = None if classes is None else list(classes)
         self.name = name or type(module).__name__
         self.input_size, self.min_size = input_size, min_size
-        self.layers = layers or layer_names(module)
         self._strides = worth_it(module)
-        self.eval()
+        self._ran: list[Layer] | None = None
+        self.training = False
 
     @property
     def device(self) -> torch.device:
         """The device that the network runs on."""
         return self.mean.device
 
-    def forward(self, images: Tensor) -> Tensor:
-        """The logits `(N, K)` of images `(N, 3, H, W)` in [0, 1], which may be on any device.
+    @property
+    def channels(self) -> int:
+        """How many channels the module takes: 3 for colour, 1 for grey."""
+        return len(self.mean)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type in which the module computes: that of its first floating-point parameter."""
+        return next((p.dtype for p in self.module.parameters() if p.is_floating_point()), self.mean.dtype)
+
+    # --- its layers -------------------------------------------------------------------------------------------------
+
+    @property
+    def _layers(self) -> list[Layer]:
+        """What ran in one forward pass, which is made when it is asked for."""
+        if self._ran is None:
+            self._ran = self._record(self._noise(1))
+        return self._ran
+
+    @property
+    def layers(self) -> dict[str, nn.Module]:
+        """Layer name -> module, in the order in which they run."""
+        return {layer.name: layer.module for layer in self._layers}
+
+    @property
+    def places(self) -> dict[str, tuple[nn.Module, int]]:
+        """Layer name -> its module, and which of that module's runs in a forward pass is meant."""
+        return {layer.name: (layer.module, layer.run) for layer in self._layers}
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...] | None]:
+        """Layer name -> the shape of its output for one image of `input_size`, without the batch."""
+        return {layer.name: layer.shape for layer in self._layers}
+
+    def _noise(self, n: int) -> Tensor:
+        generator = torch.Generator().manual_seed(0)
+        return torch.rand(n, self.channels, self.input_size, self.input_size, generator=generator)
+
+    def _record(self, images: Tensor) -> list[Layer]:
+        with at_rest(self.module):
+            return layers_of(self.module, self.normalize(images))
+
+    def check(self) -> "Network":
+        """Run the network once on noise, and see whether it is a classifier that the methods here can use; itself.
 
         Raises:
-            TypeError: `images` is not a floating-point tensor, or is of higher precision than the network.
-            ValueError: The images have the wrong shape, are too small, or are clearly not in [0, 1].
+            ValueError: It does not take images of `input_size`, does not give logits `(N, K)` (one of them for a yes/no
+                network), or there is not one class name for each.
+        """
+        images = self._noise(2)
+        with torch.no_grad():
+            logits = self(images)
+        self._ran = self._record(images)
+        check_logits(logits, self._ran[-1].module if self._ran else None, self.name)
+        self._check_names(logits.shape[1])
+        return self
+
+    # --- running ----------------------------------------------------------------------------------------------------
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The logits `(N, K)` of images `(N, 3, H, W)` in [0, 1], which may be on any device; K is 1 for a yes/no one.
+
+        Images for a network that takes grey ones may also be `(N, 1, H, W)`.
+
+        Raises:
+            TypeError: `images` is not a floating-point tensor.
+            ValueError: The images have the wrong shape, are too small, or are clearly not in [0, 1]; the module does
+                not give logits; or a gradient is wanted and it lets none through.
         """
         self._check(images)
-        with QuickPixelGradients() if images.requires_grad and self._strides else nullcontext():
+        with at_rest(self.module), QuickPixelGradients() if images.requires_grad and self._strides else nullcontext():
+            output = self._run(images)
+        logits = logits_of(output, len(images), self.name)
+        check_graph(images, logits, self.name)
+        return logits if self.dtype == images.dtype else logits.to(torch.promote_types(logits.dtype, images.dtype))
+
+    def _run(self, images: Tensor) -> object:
+        try:
             return self.module(self.normalize(images))
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, AssertionError) as error:
+            size, made = "x".join(map(str, images.shape[2:])), self.input_size
+            if tuple(images.shape[2:]) == (made, made) and self._ran is not None:
+                raise
+            raise ValueError(
+                f"{self.name} cannot take images of {size} pixels ({str(error).splitlines()[0]}). It is said to be "
+                f"made for {made}x{made} pixels, {'RGB' if self.channels == 3 else 'grey'}: give images of its own size; "
+                "models.wrap takes input_size=, and mean= and std= of one number for a network of grey images"
+            ) from error
 
     def normalize(self, images: Tensor) -> Tensor:
-        """The input of `module`: images `(N, 3, H, W)` in [0, 1], minus the mean, divided by the standard deviation."""
-        return (images.to(self.device) - self.mean) / self.std
+        """The input of `module`: images `(N, 3, H, W)` in [0, 1], minus the mean, divided by the standard deviation.
+
+        It has the module's type, and for a network that takes grey images it is the luminance.
+        """
+        images = images.to(self.device)
+        if self.channels == 1 and images.shape[1] == 3:
+            images = luminance(images)
+        return ((images - self.mean) / self.std).to(self.dtype)
 
     def _check(self, images: Tensor) -> None:
         if not isinstance(images, Tensor) or not images.is_floating_point():
@@ -96,9 +191,7 @@ class Network(nn.Module):
             raise TypeError(
                 f"{self.name} takes a float tensor (N, 3, H, W) in [0, 1], not {kind}; use vizlib.images.load"
             )
-        if torch.promote_types(images.dtype, self.mean.dtype) != self.mean.dtype:
-            raise TypeError(f"{self.name} takes {self.mean.dtype} images, got {images.dtype}; use images.float()")
-        if images.ndim != 4 or images.shape[1] != 3 or images.numel() == 0:
+        if images.ndim != 4 or images.shape[1] not in (3, self.channels) or images.numel() == 0:
             raise ValueError(f"{self.name} takes images of shape (N, 3, H, W), got {tuple(images.shape)}")
         if min(images.shape[2:]) < self.min_size:
             size = "x".join(map(str, images.shape[2:]))
@@ -111,6 +204,18 @@ class Network(nn.Module):
             raise ValueError(
                 f"{self.name} takes images in [0, 1] and normalises them itself, got {low:.3g} to {high:.3g}"
             )
+
+    # --- classes ----------------------------------------------------------------------------------------------------
+
+    def _check_names(self, count: int) -> None:
+        if self.classes is not None and len(self.classes) != count:
+            raise ValueError(
+                f"{self.name} has {count} outputs and {len(self.classes)} class names; give one name for each output"
+            )
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """The probabilities `(N, K)` that belong to logits: their softmax, or the sigmoid of a yes/no network's one."""
+        return logits.softmax(1) if logits.shape[1] > 1 else logits.sigmoid()
 
     @torch.no_grad()
     def predict(self, images: Tensor, k: int = 5) -> list[list[Prediction]]:
@@ -127,16 +232,13 @@ class Network(nn.Module):
             TypeError, ValueError: The network cannot take these images; see `forward`.
             ValueError: k is out of range, or there are not K class names.
         """
-        probabilities = self(images).softmax(1)
+        probabilities = self.probabilities(self(images))
         count = probabilities.shape[1]
         if not isinstance(k, int) or not 1 <= k <= count:
             raise ValueError(
                 f"k = {k!r}: expected a whole number from 1 to {count}, the number of classes of {self.name}"
             )
-        if self.classes is not None and len(self.classes) != count:
-            raise ValueError(
-                f"{self.name} has {count} outputs and {len(self.classes)} class names; give one name for each output"
-            )
+        self._check_names(count)
         names = self.classes or [f"class {index}" for index in range(count)]
         tops = probabilities.topk(k)
         return [

@@ -85,8 +85,8 @@ def load(
 
 def wrap(
     module: nn.Module,
-    mean: Sequence[float] = IMAGENET_MEAN,
-    std: Sequence[float] = IMAGENET_STD,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
     classes: Sequence[str] | None = None,
     name: str | None = None,
     input_size: int = 224,
@@ -94,18 +94,35 @@ def wrap(
 ) -> Network:
     """The user's own classifier as a `Network`, on the device that it is on; the arguments are those of `Network`.
 
+    It is run once, on noise of `input_size`, to see which layers run and whether it gives logits. It may go on being
+    trained: everything here runs it in eval mode and frozen, and leaves it as it was.
+
+    Args:
+        module: A classifier. One whose first convolution takes a single channel gets grey images.
+        mean, std: None takes ImageNet's for a network of colour images, and 0 and 1 for one of grey images.
+
     Raises:
         TypeError: `module` is not an `nn.Module`.
-        ValueError: `mean` or `std` is not three numbers in [0, 1], or `std` has a zero.
+        ValueError: `mean` or `std` is not one or three numbers in [0, 1], or `std` has a zero; the module does not take
+            images of `input_size`, does not give logits, or there is not one class name for each.
 
     Example:
         >>> net = wrap(torchvision.models.regnet_y_400mf(weights="DEFAULT"), classes=imagenet_names)
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"module: expected an nn.Module, got a {type(module).__name__}")
+    grey = _takes_grey(module) if mean is None else isinstance(mean, Sequence) and len(mean) == 1
+    mean = ((0.0,) if grey else IMAGENET_MEAN) if mean is None else mean
+    std = ((1.0,) if grey else IMAGENET_STD) if std is None else std
     network = Network(module, mean, std, classes, name, input_size, min_size)
     parameter = next(module.parameters(), None)
-    return network if parameter is None else network.to(parameter.device)
+    return (network if parameter is None else network.to(parameter.device)).check()
+
+
+def _takes_grey(module: nn.Module) -> bool:
+    """Whether the first convolution that a module holds takes one channel."""
+    first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
+    return first is not None and first.in_channels == 1
 
 
 def _known(name: str) -> None:
@@ -123,7 +140,8 @@ def _zoo_weights(name: str) -> torchvision.models.WeightsEnum:
 def _untrained(build: type | str, seed: int, **options: object) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return torchvision.models.get_model(build, **options) if isinstance(build, str) else build(**options)
+        module = torchvision.models.get_model(build, **options) if isinstance(build, str) else build(**options)
+        return module.eval().requires_grad_(False)
 
 
 def _bundled(name: str, weights: str | Path, seed: int) -> Network:

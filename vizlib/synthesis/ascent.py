@@ -112,7 +112,7 @@ def ascend(
         seen = _view(knobs)(image, generator)
         layers = objective.layers | ({knobs.diversity_layer} if knobs.diversity else set())
         with bf16(net.device, knobs.bf16):
-            with relu_rule(net, _wake) if iteration <= knobs.warm_up else nullcontext():
+            with relu_rule(net, _wake, required=False) if iteration <= knobs.warm_up else nullcontext():
                 activations = read(net, seen, layers, grad=True)
         activations = {layer: output.float() for layer, output in activations.items()}
         parts = {"activation": -objective.score(activations).mean()}
@@ -187,10 +187,10 @@ def _view(knobs: AscentKnobs):
     return transforms.compose(parts)
 
 
-def _wake(gradient: Tensor, x: Tensor) -> Tensor:
+def _wake(gradient: Tensor, slope: Tensor) -> Tensor:
     """The usual gradient of a ReLU; where it is zero throughout an image, the part that would switch the ReLU on."""
-    usual = gradient * (x > 0)
-    dead = usual.abs().amax(tuple(range(1, x.ndim)), keepdim=True) == 0
+    usual = gradient * slope
+    dead = usual.abs().amax(tuple(range(1, slope.ndim)), keepdim=True) == 0
     return torch.where(dead, gradient.clamp(max=0), usual) if dead.any() else usual
 
 

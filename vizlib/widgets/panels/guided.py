@@ -44,7 +44,7 @@ def guided_relu(net: Network, photo: str = "chelsea", layer: str = "relu6", chan
         a, g = outputs[layer][0, channel].detach(), arriving[0, channel]  # a > 0 exactly where the ReLU was open
         grids = {"out of the ReLU": a, "g, arriving": g}
         for name in reversed(RULES):
-            kept = hooks.RELU_RULES[name](g, a)
+            kept = hooks.RELU_RULES[name](g, (a > 0).to(g.dtype))
             grids[f"{name}: {(kept != 0).float().mean():.0%}"] = kept
         return plot.signed_grids(grids, 5, f"{layer}, channel {channel}, and what each rule passes on")
 
