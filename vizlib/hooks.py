@@ -22,6 +22,8 @@ from torch.overrides import TorchFunctionMode
 
 from vizlib.assets import did_you_mean
 
+OUTPUT = "(output)"  # what `read` calls the network's own output; no module can have this name
+
 # --- layers by name -------------------------------------------------------------------------------------------------
 
 
@@ -68,7 +70,8 @@ def _on_output(model: nn.Module, layers: Iterable[str], act: Callable[[str, Tens
     Raises:
         LookupError: `model` ran to its end, and a layer did not run at all.
     """
-    places = {layer: find(model, layer) for layer in layers}
+    places = {layer: find(model, layer) for layer in layers if layer != OUTPUT}
+    turned = getattr(model, "channels_last", ())
     runs: Counter[nn.Module] = Counter()
     owner, seen, ended = get_ident(), set(), False
 
@@ -87,8 +90,9 @@ def _on_output(model: nn.Module, layers: Iterable[str], act: Callable[[str, Tens
                 raise TypeError(
                     f"layer {layer!r} gives a {type(output).__name__}; choose one that gives a single tensor"
                 )
-            changed = act(layer, output)
-            output = output if changed is None else changed
+            maps = output.permute(0, 3, 1, 2) if layer in turned else output
+            if (changed := act(layer, maps)) is not None:
+                output = changed.permute(0, 2, 3, 1) if layer in turned else changed
         return output
 
     def end(*_: object) -> None:
@@ -146,11 +150,12 @@ def read(model: nn.Module, images: Tensor, layers: Iterable[str], grad: bool = F
     Args:
         model: A `Network` or any `nn.Module`.
         images: `(N, 3, H, W)` in [0, 1] for a `Network`, else whatever the module takes.
-        layers: Names of layers, in any order.
+        layers: Names of layers, in any order; `hooks.OUTPUT` is what the model itself returns.
         grad: Keep the graph, so that gradients flow from the activations to `images`.
 
     Returns:
-        layer name -> output `(N, C, H, W)`, or `(N, K)` after a linear layer, in the order of `layers`.
+        layer name -> output `(N, C, H, W)`, or `(N, K)` after a linear layer, in the order of `layers`. Maps that a
+        layer of a `Network` gives as `(N, H, W, C)` are turned.
 
     Raises:
         LookupError: A layer does not exist, or does not run in the forward pass.
@@ -171,7 +176,10 @@ def read(model: nn.Module, images: Tensor, layers: Iterable[str], grad: bool = F
 
     with torch.set_grad_enabled(grad), _on_output(model, layers, keep):
         try:
-            model(images)
+            output = model(images)
+            if OUTPUT in layers:
+                activations[OUTPUT] = output
+                return {layer: activations[layer] for layer in layers}
         except _Enough:
             for layer in layers if grad else ():
                 check_graph(images, activations[layer], f"layer {layer!r} of {_name(model)}")

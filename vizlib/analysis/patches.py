@@ -229,6 +229,9 @@ def _peaks(net: Network, batch: Tensor, layers: list[str], rows: int) -> tuple[T
     peaks = {}
 
     def look(layer: str, output: Tensor) -> Tensor:
+        if output.ndim not in (2, 4):
+            shape = tuple(output.shape)
+            raise ValueError(f"layer {layer!r} gives {shape}, expected (N, C, h, w) or (N, C): choose another layer")
         maps = output if output.ndim == 4 else output[..., None, None]
         values, places = F.adaptive_max_pool2d(maps, 1, return_indices=True)
         peaks[layer] = values.flatten(1), places.flatten(1), torch.full((maps.shape[1],), maps.shape[3])

@@ -29,12 +29,14 @@ class Layer(NamedTuple):
         module: The module.
         run: Which of the module's runs this is; 0 is the first.
         shape: Of its output for one image, without the batch: (C, h, w) for maps; None if it is no single tensor.
+        channels_last: Whether the module itself gives its maps as (h, w, C), as transformers with windows do.
     """
 
     name: str
     module: nn.Module
     run: int
     shape: tuple[int, ...] | None
+    channels_last: bool = False
 
 
 @dataclass(eq=False)
@@ -55,20 +57,26 @@ def layers_of(module: nn.Module, images: Tensor) -> list[Layer]:
     """The layers of a network in the order in which they run, found by running it once.
 
     What is listed is a *layer* or a *block*: an `nn.Sequential` is opened up, and so is a module in which more than
-    half of the network happens, such as a backbone inside a wrapper; a residual block stays one layer. What does not run
-    (an auxiliary head, a layer that is left over) is not listed. Dropout, flatten and identity layers are left out.
+    half of the network happens, such as a backbone inside a wrapper; a residual block stays one layer. What does not
+    run (an auxiliary head, a layer that is left over) is not listed. Dropout, flatten and identity layers are left out.
 
     AlexNet and VGG are numbered as in their papers (`conv1`, `relu3_2`, `pool5`, `fc6`), and so is SqueezeNet (`conv1`,
     `fire2` …). In every other network a layer's name is its module's path.
 
     Args:
         module: The bare classifier.
-        images: Its input, `(N, C, H, W)`, normalised.
+        images: Its input, `(N, C, S, S)`, normalised; squares, so that maps (C, h, w) and (h, w, C) can be told apart.
     """
     top = _recorded(module, images)
     calls = [call for call in _opened(top, top.leaves) if not isinstance(call.module, _SILENT)]
     names = _names(module, calls)
-    return [Layer(name, call.module, call.run, call.shape) for name, call in zip(names, calls, strict=True)]
+    return [_layer(name, call) for name, call in zip(names, calls, strict=True)]
+
+
+def _layer(name: str, call: _Call) -> Layer:
+    shape = call.shape
+    last = shape is not None and len(shape) == 3 and shape[0] == shape[1] != shape[2]  # the image was a square
+    return Layer(name, call.module, call.run, (shape[2], *shape[:2]) if last else shape, last)
 
 
 # --- what ran -------------------------------------------------------------------------------------------------------

@@ -114,6 +114,11 @@ class Network(nn.Module):
         return {layer.name: (layer.module, layer.run) for layer in self._layers}
 
     @property
+    def channels_last(self) -> set[str]:
+        """The layers that give their maps as (h, w, C); `hooks` turns them, so that here they are (C, h, w), too."""
+        return {layer.name for layer in self._layers if layer.channels_last}
+
+    @property
     def shapes(self) -> dict[str, tuple[int, ...] | None]:
         """Layer name -> the shape of its output for one image of `input_size`, without the batch."""
         return {layer.name: layer.shape for layer in self._layers}
@@ -171,7 +176,7 @@ class Network(nn.Module):
                 raise
             raise ValueError(
                 f"{self.name} cannot take images of {size} pixels ({str(error).splitlines()[0]}). It is said to be "
-                f"made for {made}x{made} pixels, {'RGB' if self.channels == 3 else 'grey'}: give images of its own size; "
+                f"made for {made}x{made} pixels, {'RGB' if self.channels == 3 else 'grey'}: give images of that size; "
                 "models.wrap takes input_size=, and mean= and std= of one number for a network of grey images"
             ) from error
 
@@ -216,6 +221,16 @@ class Network(nn.Module):
     def probabilities(self, logits: Tensor) -> Tensor:
         """The probabilities `(N, K)` that belong to logits: their softmax, or the sigmoid of a yes/no network's one."""
         return logits.softmax(1) if logits.shape[1] > 1 else logits.sigmoid()
+
+    def answers(self, logits: Tensor) -> Tensor:
+        """The logits of all answers that are possible: those given, or, for a yes/no network, of 'yes' and of 'no'.
+
+        The logit of 'no' is 0, so that the softmax of both is the sigmoid of the one that the network gives.
+
+        Returns:
+            `(N, K)`, K at least 2.
+        """
+        return logits if logits.shape[1] > 1 else torch.cat([logits, torch.zeros_like(logits)], 1)
 
     @torch.no_grad()
     def predict(self, images: Tensor, k: int = 5) -> list[list[Prediction]]:

@@ -107,5 +107,8 @@ def _short(index: int | Sequence[int] | Tensor) -> str:
 def _channels(acts: Activations, layer: str, index: int | Sequence[int] | Tensor) -> Tensor:
     """The chosen channel of each image, flattened to `(N, h * w)`, or `(N, 1)` after a linear layer."""
     n, count = acts[layer].shape[:2]
+    if acts[layer].ndim not in (2, 4):
+        shape = tuple(acts[layer].shape)
+        raise ValueError(f"layer {layer!r} gives {shape}, expected (N, C, h, w) or (N, C): choose another layer")
     chosen = one_for_each(index, n, count, "channel", f"layer {layer!r}")
     return acts[layer][range(n), chosen].reshape(n, -1)

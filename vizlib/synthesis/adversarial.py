@@ -75,7 +75,8 @@ def direction(net: Network, image: Tensor, target: Target = None, norm: str = "L
     Args:
         net: The network to fool.
         image: `(N, 3, H, W)` in [0, 1].
-        target: The class to move towards; None moves away from the network's own answer.
+        target: The class to move towards (for a yes/no network 0 for 'yes' and 1 for 'no'); None moves away from the
+            network's own answer.
         norm: Which size is meant, 'Linf' or 'L2'.
 
     Raises:
@@ -85,7 +86,7 @@ def direction(net: Network, image: Tensor, target: Target = None, norm: str = "L
     images.check(image)
     image = image.detach().requires_grad_()
     with torch.enable_grad():
-        logits = net(image)
+        logits = net.answers(net(image))
         loss = attack_loss(logits, logits.argmax(1), _target(net, logits, target))
     (gradient,) = torch.autograd.grad(loss, image)
     return unit(-gradient, norm)
@@ -150,10 +151,10 @@ def attack(net: Network, image: Tensor, knobs: AttackKnobs, seed: int = 0) -> It
     images.check(image)
     image = image.detach().clone()
     with torch.no_grad():
-        answer = net(image).argmax(1)
+        answer = net.answers(net(image)).argmax(1)
 
     def loss(now: Tensor, iteration: int) -> dict[str, Tensor]:
-        logits = net(now)
+        logits = net.answers(net(now))
         return {"loss": attack_loss(logits, answer, _target(net, logits, knobs.target))}
 
     def hold(now: Tensor, gradient: Tensor, iteration: int) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from vizlib.compute import bf16
-from vizlib.hooks import read, relu_rule
+from vizlib.hooks import OUTPUT, read, relu_rule
 from vizlib.models import Network, Target
 from vizlib.optimize import (
     OptimizerKnobs,
@@ -167,13 +167,12 @@ def logit(net: Network, target: Target) -> Objective:
     Args:
         target: The class, by name or index; or a list of classes, one for each image.
     """
-    layer = list(net.layers)[-1]
 
     def score(acts: Activations) -> Tensor:
-        logits = acts[layer].flatten(2).mean(2) if acts[layer].ndim == 4 else acts[layer]
+        logits = acts[OUTPUT]
         return logits.gather(1, net.class_indices(target, logits)[:, None])[:, 0]
 
-    return Objective(f"logit of {target}", frozenset([layer]), score)
+    return Objective(f"logit of {target}", frozenset([OUTPUT]), score)
 
 
 def _view(knobs: AscentKnobs):
@@ -217,7 +216,7 @@ def verdict(net: Network, images: Tensor, target: Target) -> Verdict:
         images: `(N, 3, H, W)` in [0, 1].
         target: The class, by name or index; or a list of classes, one for each image.
     """
-    probabilities = net(images).softmax(1)
+    probabilities = net.answers(net(images)).softmax(1)
     own = probabilities.gather(1, net.class_indices(target, probabilities)[:, None])
     return Verdict(own[:, 0], (probabilities > own).sum(1) + 1)
 

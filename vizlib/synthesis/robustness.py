@@ -73,7 +73,7 @@ def fooled(net: Network, clean: Tensor, changed: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _answers(net: Network, pictures: Tensor) -> Tensor:
-    return net(pictures).argmax(1)
+    return net.answers(net(pictures)).argmax(1)
 
 
 @torch.no_grad()

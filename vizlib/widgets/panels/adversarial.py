@@ -126,7 +126,7 @@ def adversarial_file(net: Network, photo: str = "chelsea", quality: int = 75) ->
         for level in levels:
             changed = adversarial.add(square, direction, level / 255)
             files = images.to_bytes(changed), images.to_bytes(changed, "jpeg", quality)
-            chances = net(cat([changed, *map(images.load, files)])).softmax(1)[:, first.index]
+            chances = net.probabilities(net(cat([changed, *map(images.load, files)])))[:, first.index]
             for line, chance in zip(lines.values(), chances.tolist(), strict=True):
                 line.append(chance)
         title = f"{net.name}: does it still say {first.name}?"
