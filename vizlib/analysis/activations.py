@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vizlib.models import Network
+from vizlib.models import Network, stages
 
 
 def map_shapes(net: Network) -> dict[str, tuple[int, int, int]]:
@@ -20,8 +20,7 @@ def map_shapes(net: Network) -> dict[str, tuple[int, int, int]]:
     Returns:
         layer -> (channels, height, width), for an image of the network's `input_size`.
     """
-    shapes = {layer: shape for layer, shape in net.shapes.items() if shape is not None and len(shape) == 3}
-    return {layer: shape for layer, shape in shapes.items() if shape[1] * shape[2] > 1}
+    return stages.maps(net)
 
 
 def zero_share(activations: Tensor) -> float:

@@ -15,6 +15,7 @@ from vizlib.models.choosing import one_for_each
 from vizlib.models.contract import check_logits, logits_of
 from vizlib.models.first_layer import QuickPixelGradients, worth_it
 from vizlib.models.layer_names import Layer, layers_of
+from vizlib.models.stages import Stages, stages_of
 
 Target = int | str | Sequence[int | str] | Tensor | None  # see `Network.class_indices`
 
@@ -112,6 +113,11 @@ class Network(nn.Module):
     def places(self) -> dict[str, tuple[nn.Module, int]]:
         """Layer name -> its module, and which of that module's runs in a forward pass is meant."""
         return {layer.name: (layer.module, layer.run) for layer in self._layers}
+
+    @property
+    def stages(self) -> Stages:
+        """Five layers from the pixels to the classifier: `net.stages.first`, `low`, `middle`, `high` and `last`."""
+        return stages_of(self)
 
     @property
     def channels_last(self) -> set[str]:

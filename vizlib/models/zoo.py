@@ -1,6 +1,7 @@
 """Loading the bundled networks and torchvision's by name, and wrapping the user's own, each as a `Network`."""
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,16 +58,21 @@ def download(name: str) -> None:
 
 
 def load(
-    name: str, device: torch.device | str | None = None, weights: str | Path = "trained", seed: int = 0
+    name: str | None = None,
+    device: torch.device | str | None = None,
+    weights: str | Path | None = None,
+    seed: int = 0,
 ) -> Network:
     """A network by name, ready to use: eval mode, frozen, on its device.
 
     Args:
         name: 'minivgg' or 'miniresnet', which are bundled, or one of torchvision's; `names()` lists them all with
-            their download sizes.
+            their download sizes. None takes the network of the course: the one that the environment variable
+            VIZLIB_NETWORK names, or else 'minivgg'.
         device: The device to run on; None takes the best one available.
         weights: 'trained' (torchvision's are downloaded at their first use), 'untrained' (random), or the path of a
-            `.safetensors` file or of a state dict saved with `torch.save`.
+            `.safetensors` file or of a state dict saved with `torch.save`. None takes 'trained', or for the network of
+            the course what the environment variable VIZLIB_WEIGHTS says.
         seed: The seed of the random weights.
 
     Raises:
@@ -74,6 +80,9 @@ def load(
         AssetError: The weights cannot be downloaded or read.
         ValueError: The weights do not fit the network, or the device cannot be used.
     """
+    if weights is None:
+        weights = (os.environ.get("VIZLIB_WEIGHTS") if name in (None, _of_the_course()) else None) or "trained"
+    name = name or _of_the_course()
     _known(name)
     network = _bundled(name, weights, seed) if name in BUNDLED else _zoo(name, weights, seed)
     network.name += " (untrained)" if weights == "untrained" else ""
@@ -123,6 +132,10 @@ def _takes_grey(module: nn.Module) -> bool:
     """Whether the first convolution that a module holds takes one channel."""
     first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
     return first is not None and first.in_channels == 1
+
+
+def _of_the_course() -> str:
+    return os.environ.get("VIZLIB_NETWORK") or "minivgg"
 
 
 def _known(name: str) -> None:
