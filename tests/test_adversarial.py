@@ -173,6 +173,7 @@ def test_noise_becomes_a_class_and_stays_noise(net, norm):
 
 def test_the_network_is_left_as_it_was_even_by_a_run_that_nobody_finishes():
     net = small_net()
+    net.module.train()
     before = copy.deepcopy(net.state_dict())
     run = attack(net, pictures(0), AttackKnobs(5))
     next(run)
@@ -182,7 +183,8 @@ def test_the_network_is_left_as_it_was_even_by_a_run_that_nobody_finishes():
     direction(net, pictures(0))
     assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())
-    assert not net.training and all(p.grad is None and not p.requires_grad for p in net.parameters())
+    assert all(part.training for part in net.module.modules()), "it is still being trained"
+    assert all(p.grad is None and p.requires_grad for p in net.parameters())
 
 
 def test_the_image_given_is_not_changed_and_the_steps_hold_no_graph():

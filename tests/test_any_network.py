@@ -1,7 +1,9 @@
 """Networks outside the list: twelve architectures, and every method on each of them, right or refused in a sentence."""
 
 from collections.abc import Callable
+from threading import Barrier, Thread
 
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -216,3 +218,281 @@ def test_it_is_fooled_and_visualised(net: Network, image: Tensor):
     assert blind or after.log_softmax(1)[0, answer] < before.log_softmax(1)[0, answer]
     score = ascent.logit(net, 2).score({hooks.OUTPUT: net(image)})
     assert score.item() == pytest.approx(net(image)[0, 2].item())
+
+
+# --- what a network may give ----------------------------------------------------------------------------------------
+
+
+def small(*end: nn.Module, channels: int = 3, classes: int = 4) -> nn.Sequential:
+    torch.manual_seed(0)
+    begin = [nn.Conv2d(channels, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, classes)]
+    return nn.Sequential(*begin, *end)
+
+
+class Gives(nn.Module):
+    """A classifier whose forward returns something else, made of its logits."""
+
+    def __init__(self, what: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.body, self.what = small(), what
+
+    def forward(self, images: Tensor) -> object:
+        return self.what(self.body(images))
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (small(nn.Softmax(1)), "ends in a softmax.*expected logits; wrap it without that last layer"),
+        (small(nn.Sigmoid(), classes=1), "ends in a sigmoid"),
+        (Gives(lambda logits: logits.softmax(1)), "ends in a softmax"),
+        (Gives(lambda logits: (logits, logits)), r"gives a tuple of 2 parts, expected one tensor of logits \(N, K\)"),
+        (
+            Gives(lambda logits: {"out": logits}),
+            "gives a dict with out, expected one tensor",
+        ),
+        (Gives(lambda logits: logits[:, :, None, None].expand(-1, -1, 6, 6)), r"gives a map of shape .*mean\(\(2, 3\)"),
+        (Gives(lambda logits: logits.flatten()), r"gives torch.float32 of shape \(8,\) for 2 images, expected logits"),
+        (Gives(lambda logits: logits.argmax(1, keepdim=True)), "gives torch.int64.*floating point"),
+        (Gives(lambda logits: logits / 0), "gives NaN or infinite logits"),
+        (
+            nn.Sequential(nn.Flatten(), nn.Linear(784, 10)),
+            r"cannot take images of 32x32.*takes input_size=",
+        ),
+        (small(channels=4), r"cannot take images of 32x32 pixels"),
+    ],
+)
+def test_what_gives_no_logits_is_refused_in_a_sentence(module: nn.Module, message: str):
+    with pytest.raises(ValueError, match=message):
+        models.wrap(module, input_size=32)
+
+
+def test_an_output_with_a_field_of_logits_is_that_field():
+    image = torch.rand(2, 3, 32, 32)
+    net = models.wrap(Gives(lambda logits: {"loss": None, "logits": logits}), input_size=32)
+    torch.testing.assert_close(net(image), net.module.body(net.normalize(image)))
+
+
+def test_names_are_as_many_as_outputs():
+    with pytest.raises(ValueError, match="4 outputs and 2 class names"):
+        models.wrap(small(), classes=["cat", "dog"], input_size=32)
+
+
+def test_a_yes_no_network_gives_the_sigmoid_and_is_fooled_either_way():
+    net, image = models.wrap(small(classes=1), classes=["cat"], input_size=32), torch.rand(1, 3, 32, 32)
+    logit = net(image)
+    assert logit.shape == (1, 1)
+    (prediction,) = net.predict(image, 1)[0]
+    assert prediction.name == "cat" and prediction.probability == pytest.approx(logit.sigmoid().item())
+    yes, no = (adversarial.fgsm(net, image, target, epsilon=8 / 255) for target in ("cat", 1))
+    assert net(yes) > logit > net(no)
+    away = adversarial.fgsm(net, image, epsilon=8 / 255)
+    assert away.equal(no if logit > 0 else yes), "it moves away from the network's own answer"
+    assert occlusion.occlusion(net, image, None, 16, 8).clean == pytest.approx(logit.item(), abs=1e-5)
+    assert saliency.gradient(net, image, "cat").abs().max() > 0
+    assert ascent.verdict(net, image, "cat").rank.item() == (1 if logit > 0 else 2)
+
+
+def test_a_vector_of_logits_is_one_for_each_image():
+    net = models.wrap(Gives(lambda logits: logits[:, 0]), input_size=32)
+    assert net(torch.rand(3, 3, 32, 32)).shape == (3, 1)
+
+
+# --- how it is run --------------------------------------------------------------------------------------------------
+
+
+def dropping() -> nn.Sequential:
+    layers = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    return nn.Sequential(*layers, nn.Linear(8, 3))
+
+
+def test_a_network_may_go_on_being_trained():
+    body, image = dropping(), torch.rand(2, 3, 32, 32)
+    net = models.wrap(body, input_size=32)
+    assert body.training and all(p.requires_grad for p in body.parameters()), "wrap leaves it as it was"
+    optimizer = torch.optim.SGD(body.parameters(), 0.1)
+    body(image).square().sum().backward()
+    statistics = body[1].running_mean.clone()
+    first, second = (saliency.gradient(net, image, 0) for _ in range(2))
+    found = occlusion.occlusion(net, image[:1], 0, 16, 16)
+    assert first.equal(second) and found.heat.isfinite().all()
+    assert body[1].running_mean.equal(statistics) and body.training and body[3].training
+    assert all(p.requires_grad for p in body.parameters())
+    before = body[0].weight.detach().clone()
+    optimizer.step()
+    assert not body[0].weight.equal(before), "and its gradients are still there"
+    with pytest.raises(RuntimeError), hooks.override(net, {"0": lambda _: torch.zeros(1)}):
+        net(image)
+    assert body.training, "also after an error"
+
+
+def test_two_threads_hold_one_network_at_rest():
+    body, barrier, modes = dropping().train(), Barrier(2), []
+    net = models.wrap(body, input_size=32)
+
+    def look() -> None:
+        barrier.wait()
+        for _ in range(30):
+            with hooks.override(net, {"1": lambda x: modes.append(body[1].training)}):
+                net(torch.rand(1, 3, 32, 32))
+
+    threads = [Thread(target=look) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(modes) == 60 and not any(modes) and body.training and body[1].training
+
+
+def test_a_network_in_half_precision_is_given_its_own_type():
+    net = models.wrap(small().to(torch.bfloat16), input_size=32)
+    whole = models.wrap(small(), input_size=32)
+    image = torch.rand(1, 3, 32, 32)
+    assert net(image).dtype == torch.float32
+    torch.testing.assert_close(net(image), whole(image), atol=0.02, rtol=0.05)
+    assert saliency.gradient(net, image, 1).dtype == torch.float32
+    assert whole(image.double()).dtype == torch.float64
+
+
+def test_a_grey_network_takes_grey_images_and_the_luminance_of_colour():
+    net = models.wrap(small(channels=1), input_size=28)
+    grey = torch.rand(2, 1, 28, 28)
+    torch.testing.assert_close(net(grey), net(grey.expand(-1, 3, -1, -1)))
+    assert saliency.gradient(net, grey, 3).shape == (2, 1, 28, 28)
+    assert saliency.gradient(net, grey.expand(-1, 3, -1, -1), 3).shape == (2, 3, 28, 28)
+
+
+def test_a_forward_that_breaks_the_graph_is_refused_where_a_gradient_is_wanted():
+    class Frozen(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(3, 8, 3), nn.Linear(8, 3)
+
+        def forward(self, images: Tensor) -> Tensor:
+            with torch.no_grad():
+                maps = self.conv(images).relu()
+            return self.fc(maps.mean((2, 3)))
+
+    net, image = models.wrap(Frozen(), input_size=32), torch.rand(1, 3, 32, 32)
+    assert net.predict(image, 1)
+    for act in (
+        lambda: saliency.gradient(net, image),
+        lambda: saliency.grad_cam(net, image),
+        lambda: guided.gradient(net, image, None, 0),
+        lambda: adversarial.fgsm(net, image),
+        lambda: list(ascent.ascend(net, Pixels(image), objectives.channel("conv", 0), ascent.AscentKnobs(2))),
+    ):
+        with pytest.raises(ValueError, match="lets no gradient through.*no_grad"):
+            act()
+
+
+# --- rules and hooks that catch nothing -------------------------------------------------------------------------------
+
+
+def rectifying(activation: nn.Module) -> Network:
+    torch.manual_seed(0)
+    end = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3)
+    layers = nn.Sequential(nn.Conv2d(3, 8, 3), activation, nn.Conv2d(8, 8, 3), activation, *end)
+    return models.wrap(layers, input_size=32)
+
+
+@pytest.mark.parametrize("activation", [nn.GELU(), nn.SiLU(), nn.Hardswish(), nn.Tanh()])
+def test_guided_backprop_without_a_relu_is_refused(activation: nn.Module):
+    net, image = rectifying(activation), torch.rand(1, 3, 32, 32)
+    for layer in (None, "3"):
+        with pytest.raises(ValueError, match="no rule but its own gradient|no ReLU that can be seen"):
+            guided.gradient(net, image, layer, 0)
+    torch.testing.assert_close(guided.gradient(net, image, None, 0, rule="backprop"), saliency.gradient(net, image, 0))
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU6(), nn.LeakyReLU(0.1), nn.Hardtanh(0, 1)])
+def test_guided_backprop_multiplies_by_the_slope_and_keeps_what_is_positive(activation: nn.Module):
+    net, image = rectifying(activation), torch.rand(1, 3, 32, 32)
+
+    def back(layer: Callable[[Tensor], Tensor], at: Tensor, gradient: Tensor) -> Tensor:
+        at = at.detach().requires_grad_()
+        return torch.autograd.grad(layer(at), at, gradient)[0]
+
+    pixels = net.normalize(image)
+    first = net.module[0](pixels)
+    second = net.module[2](activation(first))
+    gradient = back(net.module[4:], activation(second), torch.eye(3)[:1])
+    gradient = back(activation, second, gradient.clamp(min=0))
+    gradient = back(net.module[2], activation(first), gradient)
+    gradient = back(activation, first, gradient.clamp(min=0))
+    expected = back(net.module[0], pixels, gradient) / net.std
+    torch.testing.assert_close(guided.gradient(net, image, None, 0), expected, atol=1e-7, rtol=1e-4)
+
+
+def test_compiled_networks_are_run_as_they_were_written():
+    body, image = small(), torch.rand(1, 3, 32, 32)
+    compiled = models.wrap(torch.compile(body, backend="eager"), input_size=32)
+    plain = models.wrap(body, input_size=32)
+    assert list(compiled.layers) == list(plain.layers)
+    before = compiled(image)
+    with hooks.override(compiled, {"1": torch.zeros_like}):
+        assert not compiled(image).equal(before)
+    assert guided.gradient(compiled, image, None, 0).equal(guided.gradient(plain, image, None, 0))
+
+    inside = small()
+    inside[0] = torch.compile(inside[0], backend="eager")
+    net = models.wrap(inside, input_size=32)
+    net(image)
+    assert set(hooks.read(net, image, list(net.layers))) == set(net.layers)
+
+
+def test_a_traced_network_says_that_its_layers_are_hidden():
+    image = torch.rand(1, 3, 32, 32)
+    net = models.wrap(torch.jit.trace(small().eval(), image), name="traced", input_size=32)
+    assert net.layers == {} and saliency.gradient(net, image, 0).abs().max() > 0
+    with pytest.raises(ValueError, match="traced runs no ReLU that can be seen.*traced or scripted"):
+        guided.gradient(net, image, None, 0)
+
+
+def test_an_override_of_a_layer_that_does_not_run_is_an_error():
+    module = torchvision.models.googlenet(num_classes=5, init_weights=False)
+    net, image = models.wrap(module, input_size=64), torch.rand(1, 3, 64, 64)
+    assert not any("aux" in name for name in net.layers)
+    with (
+        pytest.raises(LookupError, match=r"'aux1' was not run.*net\.layers"),
+        hooks.override(net, {"aux1": torch.zeros_like}),
+    ):
+        net(image)
+
+
+# --- layers that run several times ----------------------------------------------------------------------------------
+
+
+class Shared(nn.Module):
+    """One activation for all blocks, registered last; blocks in a list; a head that never runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList([nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), nn.Conv2d(8, 8, 3)])
+        self.fc, self.spare, self.act = nn.Linear(8, 3), nn.Linear(8, 3), nn.ReLU()
+
+    def forward(self, images: Tensor) -> Tensor:
+        for block in self.blocks:
+            images = self.act(block(images))
+        return self.fc(images.mean((2, 3)))
+
+
+def test_each_run_of_a_shared_layer_has_a_name_of_its_own():
+    net, image = models.wrap(Shared(), input_size=32), torch.rand(1, 3, 32, 32)
+    assert list(net.layers) == ["blocks.0", "act", "blocks.1", "act_1", "blocks.2", "act_2", "fc"]
+    read = hooks.read(net, image, ["act", "act_1", "act_2"])
+    assert [read[name].shape[2] for name in read] == [30, 28, 26]
+    assert net.stages.last == "act_2" and ascent.logit(net, 1).layers == {hooks.OUTPUT}
+    with hooks.override(net, {"act_1": torch.zeros_like}):
+        changed = hooks.read(net, image, ["act", "act_1", "blocks.2"])
+    assert changed["act"].max() > 0 and changed["act_1"].max() >= 0
+
+
+def test_whole_numbers_of_any_library_choose_classes_and_counts():
+    image = torch.rand(1, 3, 32, 32)
+    net = models.wrap(small(), classes=list("abcd"), input_size=32)
+    for k in (2, np.int64(2), torch.tensor(2)):
+        assert len(net.predict(image, k)[0]) == 2
+    for wrong in (True, 2.0, "2", None, [2, 3]):
+        with pytest.raises(ValueError, match="k = .*expected a whole number from 1 to 4"):
+            net.predict(image, wrong)

@@ -163,8 +163,8 @@ def test_cam_finds_the_pooling_however_it_is_written(pool, bias):
     assert_close(saliency.class_activation_map(small, x, 1).mean((1, 2)), expected)
 
 
-@pytest.mark.parametrize("head", [nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 4)), nn.Softmax(1)])
-def test_cam_refuses_another_end(head):
+def test_cam_refuses_another_end():
+    head = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 4))
     other = models.wrap(Pooled(nn.AdaptiveAvgPool2d(1), head), name="other", input_size=8)
     with pytest.raises(ValueError, match="other.*grad_cam"):
         saliency.class_activation_map(other, torch.rand(1, 3, 8, 8))
@@ -195,7 +195,7 @@ def test_grad_cam_needs_maps(net, linear, photos):
         saliency.grad_cam(net, photos, layer="fc8")
     with pytest.raises(LookupError, match="'relu9'.*minivgg.*conv1"):
         saliency.grad_cam(net, photos, layer="relu9")
-    with pytest.raises(ValueError, match="linear.*convolution"):
+    with pytest.raises(ValueError, match="linear has no layer with a map"):
         saliency.grad_cam(linear, torch.rand(1, 3, 4, 4))
 
 
@@ -234,7 +234,7 @@ def test_grad_cam_of_a_score_that_no_layer_has_a_part_in():
         def forward(self, x):
             return self.conv(x).mean((2, 3)).detach()
 
-    with pytest.raises(ValueError, match="'conv'.*constant"):
+    with pytest.raises(ValueError, match="constant lets no gradient through.*does not depend on the image"):
         saliency.grad_cam(models.wrap(Constant(), name="constant", input_size=8), torch.rand(1, 3, 8, 8))
 
 

@@ -195,8 +195,9 @@ def check_graph(images: Tensor, output: Tensor, what: str) -> None:
     """
     if torch.is_grad_enabled() and images.requires_grad and not output.requires_grad:
         raise ValueError(
-            f"{what} lets no gradient through: its forward pass runs under torch.no_grad, through numpy or through "
-            "quantised layers. Take that out of it, or use a method without gradients, such as occlusion"
+            f"{what} lets no gradient through: it does not depend on the image, or the forward pass runs under "
+            "torch.no_grad, through numpy or through quantised layers. Take that out of it, or use a method without "
+            "gradients, such as occlusion"
         )
 
 

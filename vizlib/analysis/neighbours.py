@@ -6,6 +6,8 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 
+from vizlib.models.choosing import as_integer
+
 
 class Neighbours(NamedTuple):
     """The k nearest neighbours of each query, nearest first: `indices` into the gallery and `distances`, `(Q, k)`."""
@@ -29,6 +31,7 @@ def nearest(values: Tensor, queries: Tensor, k: int = 5, leave_out: Tensor | Non
             images left.
     """
     _check(values, queries, k, leave_out)
+    k = as_integer(k)
     left_out = torch.zeros(len(queries), len(values), dtype=torch.bool) if leave_out is None else leave_out.cpu()
     spare = int(left_out.sum(1).max())
     if len(values) - spare < k:
@@ -81,7 +84,7 @@ def _check(values: Tensor, queries: Tensor, k: int, leave_out: Tensor | None) ->
     if values.ndim != 2 or queries.ndim != 2 or values.shape[1] != queries.shape[1]:
         shapes = f"{tuple(values.shape)} and {tuple(queries.shape)}"
         raise ValueError(f"expected values (N, D) and queries (Q, D) with the same D, got shapes {shapes}")
-    if not isinstance(k, int) or k < 1:
+    if (as_integer(k) or 0) < 1:
         raise ValueError(f"k = {k!r}: expected a whole number of at least 1")
     if leave_out is not None and leave_out.shape != (len(queries), len(values)):
         raise ValueError(f"leave_out: expected ({len(queries)}, {len(values)}), got {tuple(leave_out.shape)}")

@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from vizlib import hooks
 from vizlib.images import Box
+from vizlib.models.choosing import as_integer
 
 
 def receptive_field(
@@ -77,7 +78,7 @@ def receptive_fields(net: nn.Module, layers: Iterable[str], size: int | tuple[in
         LookupError: A layer does not exist.
         ValueError: A layer's output is neither `(N, C, h, w)` nor `(N, K)`.
     """
-    layers, size = list(layers), (size, size) if isinstance(size, int) else tuple(size)
+    layers, size = list(layers), (size, size) if as_integer(size) else tuple(size)
     known = _known.setdefault(net, {})
     if missing := [layer for layer in layers if (layer, size) not in known]:
         parameter = next(net.parameters(), torch.zeros(()))

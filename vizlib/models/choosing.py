@@ -1,5 +1,7 @@
 """The one way to choose a class or a channel: a whole number, of any library's type, or one for each image."""
 
+import operator
+
 import torch
 from torch import Tensor
 
@@ -21,6 +23,16 @@ def whole_numbers(given: object, what: str) -> Tensor:
     if not len(numbers) or numbers.dtype == torch.bool or numbers.is_floating_point() or numbers.is_complex():
         raise ValueError(f"{what} {given!r}: expected a whole number of at least 0, or several of them")
     return numbers.cpu().long()
+
+
+def as_integer(given: object) -> int | None:
+    """A whole number of Python, numpy or torch as an `int`; None if it is anything else (a truth value is, too)."""
+    if isinstance(given, bool):
+        return None
+    try:
+        return operator.index(given)
+    except (TypeError, ValueError):  # a string, a fraction, a tensor of several numbers
+        return None
 
 
 def one_for_each(given: object, n: int, count: int, what: str, place: str) -> Tensor:

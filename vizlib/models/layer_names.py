@@ -135,9 +135,17 @@ def _names(module: nn.Module, calls: list[_Call]) -> list[str]:
         names = _squeezenet(layers)
     if len(set(names)) == len(calls) and not any(call.run for call in calls):
         return names
-    paths = {part: path for path, part in module.named_modules()}
     cut = "features." if family == "DenseNet" else ""
-    return [paths[call.module].removeprefix(cut) + (f"_{call.run}" if call.run else "") for call in calls]
+    paths: dict[nn.Module, list[str]] = {}
+    for path, part in module.named_modules(remove_duplicate=False):
+        paths.setdefault(part, []).append(path.removeprefix(cut))
+    runs = Counter(call.module for call in calls)
+    return [
+        paths[call.module][call.run]
+        if len(paths[call.module]) == runs[call.module]  # held in as many places as it runs
+        else paths[call.module][0] + (f"_{call.run}" if call.run else "")
+        for call in calls
+    ]
 
 
 def _kind(layer: nn.Module) -> str:

@@ -11,7 +11,7 @@ from vizlib.assets import did_you_mean
 from vizlib.hooks import check_graph
 from vizlib.images.sizes import luminance
 from vizlib.models.at_rest import at_rest, uncompiled
-from vizlib.models.choosing import one_for_each
+from vizlib.models.choosing import as_integer, one_for_each
 from vizlib.models.contract import check_logits, logits_of
 from vizlib.models.first_layer import QuickPixelGradients, worth_it
 from vizlib.models.layer_names import Layer, layers_of
@@ -255,13 +255,13 @@ class Network(nn.Module):
         """
         probabilities = self.probabilities(self(images))
         count = probabilities.shape[1]
-        if not isinstance(k, int) or not 1 <= k <= count:
+        if not 1 <= (as_integer(k) or 0) <= count:
             raise ValueError(
                 f"k = {k!r}: expected a whole number from 1 to {count}, the number of classes of {self.name}"
             )
         self._check_names(count)
         names = self.classes or [f"class {index}" for index in range(count)]
-        tops = probabilities.topk(k)
+        tops = probabilities.topk(as_integer(k))
         return [
             [Prediction(names[i], p, i) for p, i in zip(*row, strict=True)]
             for row in zip(tops.values.tolist(), tops.indices.tolist(), strict=True)

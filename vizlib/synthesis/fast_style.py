@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from vizlib import assets, images
 from vizlib.compute import default_device
+from vizlib.models.choosing import as_integer
 
 BUNDLED = ("one_style", "many_styles")
 MAX_PIXELS = 1_000_000  # larger photos are reduced to this many; the feature maps then take about 0.8 GB
@@ -125,7 +126,8 @@ class StyleNet(nn.Module):
 
     def only(self, style: int | str) -> Tensor:
         """The weights `(1, S)` of a single style, by its index or its name."""
-        return self.blend({self.styles[style] if isinstance(style, int) else style: 1.0})
+        index = as_integer(style)
+        return self.blend({style if index is None else self.styles[index]: 1.0})
 
     def blend(self, shares: Mapping[str, float]) -> Tensor:
         """The weights `(1, S)` of a blend, from the share of each style by name, scaled to sum to 1.
