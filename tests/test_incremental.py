@@ -1,5 +1,7 @@
 """Incremental inference against ordinary inference on images that are really covered."""
 
+import threading
+
 import pytest
 import torch
 import torchvision
@@ -318,3 +320,28 @@ def test_the_network_is_left_as_it_was_also_when_nobody_takes_the_rest():
     assert list(net.modules()) == modules and not net.training
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in modules)
     assert net(image).shape == (1, 1000)
+
+
+def test_networks_run_and_are_traced_in_other_threads_meanwhile():
+    nets = [models.load("miniresnet", "cpu"), models.load("resnet18", "cpu", weights="untrained")]
+    image, done, wrong = torch.rand(1, 3, 64, 64), threading.Event(), []
+    expected = [net(image) for net in nets]
+
+    def run(net: models.Network, right: Tensor) -> None:
+        while not done.is_set():
+            try:
+                if not net(image).equal(right):
+                    wrong.append("another result")
+            except Exception as error:
+                wrong.append(error)
+
+    threads = [threading.Thread(target=run, args=pair) for pair in zip(nets, expected, strict=True)]
+    threads += [threading.Thread(target=lambda net=net: [trace(net.module) for _ in range(20)]) for net in nets]
+    for thread in threads:
+        thread.start()
+    for thread in threads[2:]:
+        thread.join()
+    done.set()
+    for thread in threads[:2]:
+        thread.join()
+    assert wrong == [] and torch.nn.Module.__call__.__name__ == "_wrapped_call_impl"

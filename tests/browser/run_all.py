@@ -16,10 +16,10 @@ def run_all_twice(notebook: NotebookPage) -> None:
     pictures = notebook.page.locator(".vizlib-panel .vizlib-picture img")
     for time in ("first", "second"):
         notebook.run_all(600)
-        assert notebook.errors() == []
+        assert notebook.errors() == [], notebook.shown()
         assert panels.count() > 0
         notebook.until(lambda: pictures.count() == panels.count(), f"every panel shows a picture, {time} time", 120)
-        assert notebook.errors() == []
+        assert notebook.errors() == [], notebook.shown()
         assert not [text for text in notebook.page.evaluate(PROGRESS) if "failed" in text]
     notebook.execute(STOP)
     notebook.until(lambda: not [t for t in notebook.page.evaluate(PROGRESS) if " left" in t], "all runs stop", 30)

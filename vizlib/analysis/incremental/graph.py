@@ -12,6 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from vizlib.analysis.incremental import layers
 from vizlib.analysis.incremental.layers import Convolution, module_of, pointwise
 from vizlib.analysis.incremental.logits import restrict
+from vizlib.analysis.incremental.tracing import symbolic_trace
 from vizlib.analysis.incremental.windows import Reach
 
 _ALIASES = (nn.Identity, nn.Dropout, nn.Flatten)  # in eval mode their output shares the memory of their input
@@ -87,7 +88,7 @@ def trace(module: nn.Module, classes: list[int] | None = None) -> Graph:
         Unknown: torch.fx cannot trace the module, or a layer changes in place what other layers read.
     """
     try:
-        traced = fx.symbolic_trace(module)
+        traced = symbolic_trace(module)
     except Exception as error:  # a forward may raise anything when it is given a symbol
         raise Unknown(f"torch.fx cannot trace {type(module).__name__}: {error}") from error
     if classes is not None:
