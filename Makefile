@@ -31,6 +31,7 @@ help:
 	@echo "make lowest     the unit tests on the lowest versions that pyproject.toml allows"
 	@echo "make try-run-all, try-panels, try-colab, try-classic, try-axe"
 	@echo "                on demand: every notebook and panel in JupyterLab, stand-ins for other pages, accessibility"
+	@echo "make networks   run all notebooks on other networks, and note which claims hold (long; NETWORKS=\"…\")"
 	@echo "make format     lay out the code and the notebooks"
 	@echo "make notebooks  run all notebooks without a browser and refresh their outputs"
 	@echo "make clean      remove .venv and everything else that these commands made"
@@ -76,6 +77,13 @@ $(TRIES): .venv/test.ready
 	@sh scripts/front_ends.sh $@
 	$(STAGE) "$@" env VIZLIB_AXE=.venv/axe/package/axe.min.js \
 	    $(PY) -m pytest tests/browser/$(subst -,_,$@).py $(ARGS)
+
+# The course on other networks: NAME, or NAME=WEIGHTS (a file, or "untrained"), with spaces between.
+NETWORKS = minivgg squeezenet1_0=../shared/models/squeezenet1_0-imagenet.safetensors resnet18=untrained alexnet=untrained
+.PHONY: networks
+
+networks: .venv/test.ready
+	$(PY) scripts/run_networks.py $(NETWORKS) $(ARGS)
 
 lowest: .venv/test.ready
 	sh scripts/lowest_versions.sh $(ARGS)
