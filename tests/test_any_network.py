@@ -14,7 +14,7 @@ from vizlib import hooks, models
 from vizlib.analysis import activations, guided, occlusion, saliency
 from vizlib.models import Network, stages
 from vizlib.optimize import Pixels, last, objectives
-from vizlib.synthesis import adversarial, ascent, deepdream, inversion
+from vizlib.synthesis import adversarial, ascent, deepdream, inversion, style, texture
 
 
 def of(name: str, **options: object) -> Callable[[], nn.Module]:
@@ -496,3 +496,56 @@ def test_whole_numbers_of_any_library_choose_classes_and_counts():
     for wrong in (True, 2.0, "2", None, [2, 3]):
         with pytest.raises(ValueError, match="k = .*expected a whole number from 1 to 4"):
             net.predict(image, wrong)
+
+
+# --- degenerate numbers -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def silent() -> Network:
+    """A network whose second ReLU never fires."""
+    torch.manual_seed(0)
+    end = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3)
+    module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(), *end)
+    module[2].weight.data.zero_()
+    module[2].bias.data.fill_(-1)
+    return models.wrap(module, input_size=32)
+
+
+def test_features_of_zero_are_named_where_they_would_be_divided_by(silent: Network):
+    image = torch.rand(1, 3, 32, 32)
+    knobs = inversion.InversionKnobs(layer="3", steps=3)
+    for run in (
+        inversion.invert(silent, image, Pixels(image / 2), knobs),
+        texture.synthesize(silent, image, texture.TextureKnobs(steps=2, levels=1), layers=["3"]),
+        style.transfer(
+            silent, image, [image], style.StyleKnobs(steps=2, size=32, content_layers=["3"], style_layers=["1"])
+        ),
+        deepdream.dream(silent, image, deepdream.DreamKnobs(layer="3", steps=2, octaves=1, aim="guide"), image),
+    ):
+        with pytest.raises(
+            ValueError, match="layer '3' gives nothing but zeros for this image.*another layer or image"
+        ):
+            last(run)
+
+
+def test_a_unit_that_never_fires_is_named(silent: Network):
+    knobs = ascent.AscentKnobs(steps=3, jitter=0, scale=0, rotate=0, warm_up=0)
+    with pytest.raises(ValueError, match=r"3\[0\] has no slope at the start"):
+        last(ascent.ascend(silent, Pixels(torch.rand(1, 3, 32, 32)), objectives.channel("3", 0), knobs))
+
+
+def test_an_attack_finds_its_way_where_the_softmax_is_saturated():
+    net, image = models.wrap(small(), input_size=32), torch.rand(1, 3, 32, 32) / 2 + 0.25
+    loud = models.wrap(small(), input_size=32)
+    loud.module[4].weight.data *= 3000
+    loud.module[4].bias.data *= 3000
+    assert loud(image).softmax(1).max() == 1, "it is so sure that the usual gradient is zero"
+    same = adversarial.direction(net, image).eq(adversarial.direction(loud, image)).float().mean()
+    assert same > 0.5 and adversarial.direction(loud, image).abs().min() == 1
+
+
+def test_a_constant_photo_is_painted(silent: Network):
+    photo, painting = torch.full((1, 3, 32, 32), 0.5), torch.rand(1, 3, 32, 32)
+    knobs = style.StyleKnobs(steps=3, size=32, content_layers=["1"], style_layers=["0", "1"])
+    assert last(style.transfer(silent, photo, [painting], knobs)).image.isfinite().all()

@@ -58,12 +58,28 @@ def minimize(
         if not (all(map(finite, losses.values())) and image.isfinite().all()):
             for parameter, good in zip(picture.parameters, kept, strict=True):
                 parameter.data.copy_(good)
-            parts = ", ".join(f"{name} {value:.3g}" for name, value in losses.items())
-            raise Diverged(
-                f"the loss is no longer finite at step {iteration} ({parts}); lower the learning rate, now "
-                f"{knobs.learning_rate:g}. The picture has been put back to step {iteration - 1}"
-            )
+            raise Diverged(_reason(losses, picture, knobs, iteration))
         yield Step(iteration, image, losses)
+
+
+def _reason(losses: Mapping[str, float], picture: Parametrization, knobs: Knobs, iteration: int) -> str:
+    """Why there is no next step, and what to do: the learning rate is not always the cause."""
+    parts = ", ".join(f"{name} {value:.3g}" for name, value in losses.items())
+    back = f"The picture has been put back to step {iteration - 1}"
+    if all(map(finite, losses.values())) and not all(p.grad.isfinite().all() for p in picture.parameters):
+        return (
+            f"the loss is finite at step {iteration} ({parts}), but it has no slope there: a length of zero or a "
+            f"constant image has none. Begin from another image, or leave that part of the loss out. {back}"
+        )
+    if iteration == 1 and not all(map(finite, losses.values())):
+        return (
+            f"the loss is not finite at step 1 ({parts}), before anything was changed: look for NaN in the start, the "
+            "target and the network's weights"
+        )
+    return (
+        f"the loss is no longer finite at step {iteration} ({parts}); lower the learning rate, now "
+        f"{knobs.learning_rate:g}. {back}"
+    )
 
 
 def _take(

@@ -26,6 +26,20 @@ def content_loss(features: Tensor, target: Tensor) -> Tensor:
     return (features - target).square().sum() / (target.square().sum() * len(features) / len(target)).clamp(min=1e-12)
 
 
+def alive(target: Tensor, layer: str) -> Tensor:
+    """The features `target` of a layer, which relative distances are divided by.
+
+    Raises:
+        ValueError: All of them are zero.
+    """
+    if not target.any():
+        raise ValueError(
+            f"layer {layer!r} gives nothing but zeros for this image, so no distance can be measured relative to that: "
+            "choose another layer or image"
+        )
+    return target
+
+
 def gram_matrix(features: Tensor) -> Tensor:
     """The Gram matrix of features, G[i, j] = mean over positions of f_i * f_j: which channels fire together.
 

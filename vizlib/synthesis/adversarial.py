@@ -8,16 +8,19 @@ The loss is -log p(answer). Sizes are in units of the pixels, [0, 1]: for 'Linf'
 therefore means about the same in both norms, at any image size.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from vizlib import images
 from vizlib.models import Network, Target
 from vizlib.optimize import Pixels, Step, last, minimize
 
+SURE = 50.0  # the margin of a logit above which no p differs from 1
 NORMS = {"Linf": "sign", "L2": "normalized"}  # each norm, and the optimiser whose steps have a fixed size in it
 
 
@@ -65,8 +68,12 @@ def attack_loss(logits: Tensor, answer: Tensor, target: Tensor | None = None) ->
         logits: `(N, K)`.
         answer, target: Class indices `(N,)`.
     """
-    log_p = logits.log_softmax(1)
-    return log_p.gather(1, answer[:, None]).mean() if target is None else -log_p.gather(1, target[:, None]).mean()
+    wanted = (answer if target is None else target)[:, None]
+    others = logits.scatter(1, wanted, -torch.inf).logsumexp(1)
+    margin = logits.gather(1, wanted)[:, 0] - others
+    # log p; where p rounds to 1, its slope would, too: to 0, and the sign of the gradient would be lost
+    log_p = logsigmoid(margin.clamp(max=SURE)) + math.exp(-SURE) * (margin - SURE).clamp(min=0)
+    return log_p.mean() if target is None else -log_p.mean()
 
 
 def direction(net: Network, image: Tensor, target: Target = None, norm: str = "Linf") -> Tensor:

@@ -99,6 +99,7 @@ def ascend(
     Raises:
         LookupError, ValueError: The layer or channel does not exist, the image is too small, or a knob is out of
             range; raised at the first step that meets it.
+        ValueError: The objective does not change with the start at all, as for a unit that never fires near it.
         Diverged: See `optimize.minimize`.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -135,7 +136,13 @@ def ascend(
         return (value + center).clamp(0, 1)
 
     pixels = isinstance(picture, Pixels)
-    yield from minimize(loss, picture, knobs, after=regularize if pixels else None)
+    for step in minimize(loss, picture, knobs, after=regularize if pixels else None):
+        if step.iteration == 1 and not any(parameter.grad.any() for parameter in picture.parameters):
+            raise ValueError(
+                f"{objective.name} has no slope at the start: nothing that it depends on fires there. Begin with more "
+                "contrast, from another image, or choose another channel"
+            )
+        yield step
 
 
 def blank(

@@ -21,7 +21,7 @@ from vizlib import images
 from vizlib.hooks import read
 from vizlib.models import Network
 from vizlib.models.choosing import whole_numbers
-from vizlib.optimize import Pixels, Step, minimize, objectives, regularizers, stage
+from vizlib.optimize import Pixels, Step, losses, minimize, objectives, regularizers, stage
 from vizlib.optimize.objectives import Activations, Objective
 
 AIMS = ("layer", "channel", "guide")
@@ -236,5 +236,6 @@ def guide_features(net: Network, guide: Tensor | None, layer: str) -> Tensor:
     if guide is None:
         raise ValueError("aim is 'guide', but there is no guide: give an image with dream(..., guide=image)")
     images.check_one(guide, "guide")
-    found = objectives.map_of(read(net, images.resize(guide, net.input_size), [layer]), layer).flatten(2)[0].T
+    maps = losses.alive(read(net, images.resize(guide, net.input_size), [layer])[layer], layer)
+    found = objectives.map_of({layer: maps}, layer).flatten(2)[0].T
     return found[:: math.ceil(len(found) / PLACES)]

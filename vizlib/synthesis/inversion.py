@@ -79,7 +79,7 @@ def mismatch(net: Network, photo: Tensor, knobs: InversionKnobs) -> Callable[[Te
 
     def target(layer: str) -> Tensor:
         if layer not in known:
-            known[layer] = read(net, photo, [layer])[layer]
+            known[layer] = losses.alive(read(net, photo, [layer])[layer], layer)
         return known[layer].flip(-1) if knobs.mirror and known[layer].ndim == 4 else known[layer]
 
     def loss(image: Tensor, iteration: int) -> dict[str, Tensor]:

@@ -196,11 +196,11 @@ class Targets:
     ) -> Target:
         photo = images.resize(self.content, size).roll(shift, (2, 3))
         here = read(self.net, photo, [*{*content_layers, *grams}])
-        features = {layer: objectives.map_of(here, layer) for layer in content_layers}
+        features = {layer: losses.alive(objectives.map_of(here, layer), layer) for layer in content_layers}
         flat = {layer: f.mean((2, 3), keepdim=True).expand_as(f) for layer, f in features.items()}
         return Target(
             features,
-            {layer: losses.content_loss(flat[layer], f) for layer, f in features.items()},
+            {layer: losses.content_loss(flat[layer], f).clamp(min=1e-3) for layer, f in features.items()},
             grams,
             {layer: losses.style_loss(here[layer], gram).clamp(min=1e-3) for layer, gram in grams.items()},
         )

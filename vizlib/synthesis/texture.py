@@ -132,7 +132,7 @@ class Match:
 
 def gram_matrices(net: Network, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
     """The Gram matrix `(1, C, C)` of an image at each layer."""
-    return {layer: losses.gram_matrix(output) for layer, output in read(net, image, layers).items()}
+    return {layer: losses.gram_matrix(losses.alive(f, layer)) for layer, f in read(net, image, layers).items()}
 
 
 def style_distances(net: Network, image: Tensor, sample: Tensor, layers: Sequence[str]) -> dict[str, float]:
