@@ -1,6 +1,7 @@
 """Networks outside the list: twelve architectures, and every method on each of them, right or refused in a sentence."""
 
 from collections.abc import Callable
+from pathlib import Path
 from threading import Barrier, Thread
 
 import numpy as np
@@ -10,11 +11,13 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from vizlib import hooks, models
+from vizlib import hooks, images, models
 from vizlib.analysis import activations, guided, occlusion, saliency
 from vizlib.models import Network, stages
 from vizlib.optimize import Pixels, last, objectives
 from vizlib.synthesis import adversarial, ascent, deepdream, inversion, style, texture
+
+SHARED = Path(__file__).parents[2] / "shared"
 
 
 def of(name: str, **options: object) -> Callable[[], nn.Module]:
@@ -549,3 +552,85 @@ def test_a_constant_photo_is_painted(silent: Network):
     photo, painting = torch.full((1, 3, 32, 32), 0.5), torch.rand(1, 3, 32, 32)
     knobs = style.StyleKnobs(steps=3, size=32, content_layers=["1"], style_layers=["0", "1"])
     assert last(style.transfer(silent, photo, [painting], knobs)).image.isfinite().all()
+
+
+# --- as people have them --------------------------------------------------------------------------------------------
+
+
+def test_a_fine_tuned_head_and_average_pooling_keep_the_names_of_a_vgg():
+    vgg = torchvision.models.vgg11()
+    vgg.features[2] = nn.AvgPool2d(2, 2)
+    assert list(models.wrap(vgg, input_size=64).layers)[:6] == [
+        "conv1_1",
+        "relu1_1",
+        "pool1",
+        "conv2_1",
+        "relu2_1",
+        "pool2",
+    ]
+    vgg.classifier = nn.Sequential(nn.Linear(25088, 10), nn.LogSoftmax(1))
+    names = list(models.wrap(vgg, input_size=64).layers)
+    assert len(names) > 20 and names[-2:] == ["fc6", "logsoftmax6"]
+
+
+def test_a_backbone_inside_a_wrapper_is_opened():
+    net = models.wrap(Wrapper(), input_size=64)
+    shapes = activations.map_shapes(net)
+    assert shapes["backbone.layer4.1"] == (512, 2, 2) and list(net.layers)[-1] == "head"
+    assert saliency.grad_cam(net, torch.rand(1, 3, 64, 64)).shape == (1, 2, 2)
+    assert net.stages.middle == "backbone.layer2.1"
+
+
+@pytest.mark.parametrize(
+    "build",
+    [Shared, lambda: torchvision.models.googlenet(num_classes=5, init_weights=False)],
+    ids=["list", "auxiliary"],
+)
+def test_what_is_never_called_is_no_layer(build: Callable[[], nn.Module]):
+    net, image = models.wrap(build(), input_size=64), torch.rand(1, 3, 64, 64)
+    assert activations.map_shapes(net) and saliency.grad_cam(net, image).max() >= 0
+
+
+@pytest.fixture(scope="module")
+def squeezenet() -> Network:
+    weights = SHARED / "models" / "squeezenet1_0-imagenet.safetensors"
+    if not weights.is_file():
+        pytest.skip("the ImageNet SqueezeNet is not beside this checkout")
+    return models.load("squeezenet1_0", "cpu", weights=weights)
+
+
+def test_a_convolution_in_place_of_the_linear_layer_has_class_activation_maps(squeezenet: Network):
+    photo = images.prepare(images.load("chelsea"), 224)
+    evidence = saliency.class_activation_map(squeezenet, photo, 281)
+    assert evidence.shape == (1, 13, 13)
+    torch.testing.assert_close(evidence.mean(), squeezenet(photo)[0, 281], atol=1e-3, rtol=0)
+
+
+def test_a_tiny_picture_is_painted_and_not_black(squeezenet: Network):
+    photo, painting = images.load("china"), images.load("coffee")
+    end = last(style.transfer(squeezenet, photo, [painting], style.StyleKnobs(steps=20, size=50)))
+    assert 0.1 < end.image.mean() < 0.9 and end.image.std() > 0.05
+    assert all(value == value for value in end.losses.values())
+
+
+def test_the_network_of_the_course_is_the_one_that_the_environment_names(monkeypatch: pytest.MonkeyPatch):
+    assert models.load().name == "minivgg"
+    monkeypatch.setenv("VIZLIB_NETWORK", "alexnet")
+    monkeypatch.setenv("VIZLIB_WEIGHTS", "untrained")
+    assert models.load().name == "alexnet (untrained)" and models.load("minivgg").name == "minivgg"
+    assert models.load(weights="untrained", seed=1).name == "alexnet (untrained)"
+    monkeypatch.setenv("VIZLIB_NETWORK", "alexnett")
+    with pytest.raises(LookupError, match="'alexnett'.*'alexnet'"):
+        models.load()
+
+
+@pytest.mark.parametrize("name", list(models.names()))
+def test_every_network_has_five_stages_in_the_order_of_the_run(name: str):
+    net = models.load(name, "cpu", weights="untrained")
+    places = [list(net.layers).index(layer) for layer in net.stages]
+    assert places == sorted(set(places)) and set(net.stages) <= activations.map_shapes(net).keys()
+    net.name = "unknown"
+    spread = [list(net.layers).index(layer) for layer in net.stages]
+    assert spread == sorted(spread) and len(set(spread)) == 5
+    content, styles = stages.content_and_style_layers(net)
+    assert {*content, *styles} <= activations.map_shapes(net).keys()
