@@ -1,8 +1,11 @@
 """Feedback on exercises."""
 
+import json
+
 import pytest
 import torch
 
+from vizlib import models
 from vizlib.widgets import check
 
 
@@ -46,3 +49,18 @@ def test_wrong_answers_get_the_hint(given, expected, said, capsys):
 def test_no_answer_is_no_mistake(given, capsys):
     assert not check.answer(given, 3, "hint")
     assert capsys.readouterr().out.startswith("Not answered yet: replace the dots")
+
+
+def test_a_claim_is_asserted_of_the_bundled_network_and_reported_of_others(tmp_path, monkeypatch, capsys):
+    own, other = models.load("minivgg", "cpu"), models.load("alexnet", "cpu", weights="untrained")
+    monkeypatch.setenv("VIZLIB_CLAIMS", str(tmp_path / "claims"))
+    assert check.claim(own, torch.tensor(True), "edges come first") and capsys.readouterr().out == ""
+    with pytest.raises(AssertionError, match="edges come first"):
+        check.claim(own, 1 > 2, "edges come first")
+    assert not check.claim(other, False, "edges come first")
+    assert capsys.readouterr().out == "NOT true of alexnet (untrained): edges come first.\n"
+    assert check.claim(other, True, "edges come first")
+    assert capsys.readouterr().out == "Also true of alexnet (untrained): edges come first.\n"
+    lines = [json.loads(line) for line in (tmp_path / "claims").read_text().splitlines()]
+    assert [line["holds"] for line in lines] == [True, False, False, True]
+    assert lines[2] == {"network": "alexnet (untrained)", "claim": "edges come first", "holds": False}

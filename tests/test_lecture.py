@@ -1,6 +1,7 @@
 """The lecture's sections, their thumbnails, and the map of notebooks made of both."""
 
 import base64
+import json
 import re
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from vizlib import assets, images, models
-from vizlib.widgets.lecture import SECTIONS, Section, html_map
+from vizlib.widgets.lecture import SECTIONS, Section, html_claims, html_map
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDE = 96  # pixels of a thumbnail
@@ -109,3 +110,27 @@ def test_every_picture_of_the_map_has_an_alt_text_and_the_map_is_small():
     assert [picture["alt"] for picture in pictures] == [section.thumbnail for section in SECTIONS]
     assert all(picture["alt"].strip() for picture in pictures)
     assert len(html_map().encode()) < LARGEST_MAP
+
+
+def test_the_table_of_claims_says_on_which_networks_each_held(tmp_path, monkeypatch):
+    rows = [
+        {"notebook": "01_filters", "claim": "a < b", "holds": {"minivgg": True, "alexnet": False}},
+        {"notebook": "01_filters", "claim": "c", "holds": {"minivgg": True}},
+        {"notebook": "09_gradient_ascent", "claim": "d", "holds": {"minivgg": True, "alexnet": True}},
+    ]
+    (tmp_path / "claims.json").write_text(json.dumps(rows))
+    monkeypatch.setattr(assets, "data_path", lambda name: tmp_path / name)
+    page = BeautifulSoup(html_claims(), "html.parser")
+    table = [[cell.text for cell in row.find_all(["th", "td"])] for row in page.find_all("tr")]
+    assert page.summary.text == "3 claims on 2 networks"
+    assert table[:2] == [["", "minivgg", "alexnet"], ["all claims", "3 of 3", "1 of 2"]]
+    assert table[2:5] == [["Filters of the first layer"], ["a < b", "yes", "no"], ["c", "yes", ""]]
+    assert table[5:] == [["Gradient ascent"], ["d", "yes", "yes"]]
+
+
+def test_the_claims_that_are_kept_hold_of_the_bundled_network_and_mostly_of_one_trained_on_imagenet():
+    rows = json.loads(assets.data_path("claims.json").read_text(encoding="utf-8"))
+    assert {row["notebook"] for row in rows} >= set(SLUGS[1:]), "every notebook claims something"
+    assert all(row["holds"]["minivgg"] for row in rows)
+    other = [row["holds"]["squeezenet1_0"] for row in rows if "squeezenet1_0" in row["holds"]]
+    assert len(other) == len(rows) and sum(other) >= 0.7 * len(other)

@@ -2,6 +2,7 @@
 
 import base64
 import html
+import json
 from typing import NamedTuple
 
 from vizlib import assets
@@ -128,3 +129,31 @@ def html_map() -> str:
         cells = (picture, f"<b>{section.number}</b> · {title}", section.question)
         rows.append("<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>")
     return f"<table>{''.join(rows)}</table>"
+
+
+def html_claims() -> str:
+    """What the notebooks claim, and on which networks it held when it was last measured, as an HTML table.
+
+    `scripts/run_networks.py` measures it. Of a network without training nothing is expected; it shows what chance does.
+    """
+    rows = json.loads(assets.data_path("claims.json").read_text(encoding="utf-8"))
+    networks = list(dict.fromkeys(network for row in rows for network in row["holds"]))
+    head = "".join(f"<th>{html.escape(network)}</th>" for network in ["", *networks])
+    cells = [f"<tr>{head}</tr>"]
+    asked = {network: [row["holds"][network] for row in rows if network in row["holds"]] for network in networks}
+    shares = "".join(f"<td><b>{sum(held)} of {len(held)}</b></td>" for held in asked.values())
+    cells.append(f'<tr><td style="text-align:left"><b>all claims</b></td>{shares}</tr>')
+    notebook = ""
+    for row in rows:
+        if row["notebook"] != notebook:
+            notebook = row["notebook"]
+            title = next((section.title for section in SECTIONS if section.slug == notebook), notebook)
+            cells.append(f'<tr><th colspan="{1 + len(networks)}" style="text-align:left">{title}</th></tr>')
+        marks = "".join(f"<td>{_mark(row['holds'].get(network))}</td>" for network in networks)
+        cells.append(f'<tr><td style="text-align:left">{html.escape(row["claim"])}</td>{marks}</tr>')
+    summary = f"<summary>{len(rows)} claims on {len(networks)} networks</summary>"
+    return f"<details>{summary}<table>{''.join(cells)}</table></details>"
+
+
+def _mark(holds: bool | None) -> str:
+    return "" if holds is None else "yes" if holds else "<b>no</b>"
