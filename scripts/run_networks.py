@@ -4,7 +4,7 @@
     python scripts/run_networks.py --notebooks 04_activations,09_gradient_ascent alexnet=untrained
 
 Each notebook runs from top to bottom in a fresh kernel, with that network as what `models.load()` gives. The executed
-copies go to build/networks/, the claims to vizlib/data/claims.json (`--keep` leaves that file as it is). A network is
+copies go to build/networks/, the claims to data/claims.json (`--keep` leaves that file as it is). A network is
 written as its name, and after '=' its weights: a file, 'untrained', or nothing for the published ones.
 """
 
@@ -21,7 +21,7 @@ from notebook_files import NOTEBOOKS, dumps, read
 from run_notebooks import KERNEL, running_kernel
 
 ROOT = Path(__file__).resolve().parents[1]
-BUILD, CLAIMS = ROOT / "build" / "networks", ROOT / "vizlib" / "data" / "claims.json"
+BUILD, CLAIMS = ROOT / "build" / "networks", ROOT / "data" / "claims.json"
 
 
 def run(path: Path, network: str, weights: str, timeout: int) -> tuple[float, str, list[dict]]:
@@ -67,7 +67,7 @@ def main() -> int:
     parser.add_argument("networks", nargs="+", metavar="NAME[=WEIGHTS]")
     parser.add_argument("--notebooks", default="", help="some of them, with commas between (default: all)")
     parser.add_argument("--timeout", type=int, default=900, help="seconds that one cell may take")
-    parser.add_argument("--keep", action="store_true", help="leave vizlib/data/claims.json as it is")
+    parser.add_argument("--keep", action="store_true", help="leave data/claims.json as it is")
     args = parser.parse_args()
     wanted = tuple(args.notebooks.split(","))
     paths = [path for path in sorted(NOTEBOOKS.glob("[01]*.ipynb")) if path.stem.startswith(wanted)]
