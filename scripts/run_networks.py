@@ -4,8 +4,9 @@
     python scripts/run_networks.py --notebooks 04_activations,09_gradient_ascent alexnet=untrained
 
 Each notebook runs from top to bottom in a fresh kernel, with that network as what `models.load()` gives. The executed
-copies go to build/networks/, the claims to data/claims.json (`--keep` leaves that file as it is). A network is
-written as its name, and after '=' its weights: a file, 'untrained', or nothing for the published ones.
+copies and their claims go to build/networks/, the table of all claims found there to data/claims.json (`--keep`
+leaves that file as it is). A network is written as its name, and after '=' its weights: a file, 'untrained', or nothing
+for the published ones. Without any network, only the table is made again.
 """
 
 import argparse
@@ -42,8 +43,21 @@ def run(path: Path, network: str, weights: str, timeout: int) -> tuple[float, st
         error = str(stopped)
     seconds = time.perf_counter() - began
     (folder / path.name).write_text(dumps(notebook), encoding="utf-8")
-    made = [json.loads(line) for line in claims.read_text(encoding="utf-8").splitlines()] if claims.exists() else []
-    return seconds, error, made
+    return seconds, error, claims_in(claims)
+
+
+def claims_in(path: Path) -> list[dict]:
+    """The claims that a run has noted in a file, in the order in which they were made."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def collect() -> dict[str, dict[str, list[dict]]]:
+    """What all runs so far have noted in build/networks/: notebook -> network -> its claims."""
+    order = ["minivgg", *sorted(folder.name for folder in BUILD.iterdir() if folder.name != "minivgg")]
+    notebooks = [path.stem for path in sorted(NOTEBOOKS.glob("[01]*.ipynb"))]
+    return {
+        notebook: {name: claims_in(BUILD / name / f"{notebook}.claims") for name in order} for notebook in notebooks
+    }
 
 
 def table(found: dict[str, dict[str, list[dict]]]) -> list[dict]:
@@ -64,7 +78,7 @@ def table(found: dict[str, dict[str, list[dict]]]) -> list[dict]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("networks", nargs="+", metavar="NAME[=WEIGHTS]")
+    parser.add_argument("networks", nargs="*", metavar="NAME[=WEIGHTS]")
     parser.add_argument("--notebooks", default="", help="some of them, with commas between (default: all)")
     parser.add_argument("--timeout", type=int, default=900, help="seconds that one cell may take")
     parser.add_argument("--keep", action="store_true", help="leave data/claims.json as it is")
@@ -73,22 +87,20 @@ def main() -> int:
     paths = [path for path in sorted(NOTEBOOKS.glob("[01]*.ipynb")) if path.stem.startswith(wanted)]
     networks = dict((name.split("=", 1) + [""])[:2] for name in args.networks)
     networks = {n: str(Path(w).resolve()) if w not in ("", "untrained") else w for n, w in networks.items()}
-    found: dict[str, dict[str, list[dict]]] = {}
     failed = 0
     print(f"{'notebook':28}" + "".join(f"{name:>24}" for name in networks), flush=True)
-    for path in paths:
+    for path in paths if networks else ():
         line, first, errors = f"{path.stem:28}", 0.0, []
         for name, weights in networks.items():
             seconds, error, claims = run(path, name, weights, args.timeout)
             first = first or seconds
-            found.setdefault(path.stem, {})[name] = claims
             held = sum(claim["holds"] for claim in claims)
             line += f"{seconds:9.0f} s {seconds / first:4.1f}x {held:2}/{len(claims):<2}" + (" !" if error else "  ")
             errors += [f"{name}: {error}"] * bool(error)
         print(line, *errors, sep="\n", flush=True)
         failed += len(errors)
-    rows = table(found)
-    for name in networks:
+    rows = table(collect())
+    for name in dict.fromkeys(name for row in rows for name in row["holds"]):
         asked = [row["holds"][name] for row in rows if name in row["holds"]]
         print(f"{name}: {sum(asked)} of {len(asked)} claims hold ({sum(asked) / max(1, len(asked)):.0%})")
     if not args.keep:
