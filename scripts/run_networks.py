@@ -68,7 +68,8 @@ def table(found: dict[str, dict[str, list[dict]]]) -> list[dict]:
     """
     rows: dict[tuple[str, str], dict] = {}
     for notebook, networks in found.items():
-        for network, claims in networks.items():
+        for folder, claims in networks.items():
+            network = next((claim["network"] for claim in claims if claim["network"].startswith(folder)), folder)
             for claim in claims:
                 row = rows.setdefault((notebook, claim["claim"]), {"notebook": notebook, "claim": claim["claim"]})
                 held = row.setdefault("holds", {})
