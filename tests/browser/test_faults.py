@@ -137,3 +137,29 @@ def test_two_notebooks_do_not_disturb_each_other_and_closing_one_ends_nothing(no
     run.until(lambda: run.step() > taken + 5, "the first has gone on")
     run.stop()
     assert first.errors() == []
+
+
+def test_a_killed_kernel_leaves_the_picture_and_says_what_to_run_first(notebook):
+    run = LiveRun(notebook)
+    run.until(lambda: run.step() > 5, "it is under way")
+    notebook.page.evaluate(
+        "code => { notebook.sessionContext.session.kernel.requestExecute({code}); }",
+        "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+    )
+    said = notebook.page.get_by_text("restart", exact=False)
+    notebook.until(lambda: any(text.is_visible() for text in said.all()), "the page says that the kernel died", 60)
+    notebook.screenshot("killed")
+    for _ in range(3):
+        if (dialog := notebook.page.locator(".jp-Dialog button.jp-mod-accept")).count():
+            dialog.first.click()
+        notebook.page.wait_for_timeout(1000)
+    assert notebook.page.locator(run.picture).is_visible(), "the last picture stays"
+    # what `import vizlib.widgets` does, as a lesson's cell begins; these kernels come with it imported already
+    notebook.execute("from vizlib.widgets import names; names.explain_missing_names()")
+    notebook.run_cell(1)
+    assert any("NameError" in error for error in notebook.errors())
+    assert "further up that has not run since the kernel started" in notebook.shown(), notebook.shown()
+    notebook.run_cell(0), notebook.run_cell(1)
+    again = LiveRun(notebook)
+    again.goes_on(5)
+    again.stop()

@@ -32,7 +32,7 @@ def classic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
             [PYTHON, "-m", "notebook", *options], env=environment(folder), stdout=log, stderr=subprocess.STDOUT
         )
     info = folder / "runtime" / f"nbserver-{server.pid}.json"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240  # its first start compiles all that it imports
     while not info.exists():
         assert server.poll() is None and time.monotonic() < deadline, (folder / "server.log").read_text()
         time.sleep(0.2)
