@@ -1,16 +1,19 @@
 """Occlusion maps: where the occluder goes, what it shows, how the map is refined, and what cannot be asked for."""
 
+import warnings
 from itertools import product
+from types import SimpleNamespace
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
-from vizlib import images, models
+from vizlib import hooks, images, models
 from vizlib.analysis import occlusion
 from vizlib.models import Network
+from vizlib.optimize import last
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,222 @@ def test_an_image_as_fill(net, photo):
     result = occlusion.occlusion(net, photo, 3, 64, 1, other)
     assert result.heat.shape == (1, 1)
     assert result.heat.item() == pytest.approx(net(other)[0, 3].item(), abs=1e-4)
+
+
+# --- networks that are not what they seem ---------------------------------------------------------------------------
+
+
+class Changing(nn.Module):
+    """Two convolutions, and between them a function that changes what it is given."""
+
+    def __init__(self, between):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.last, self.between = nn.Linear(8, 3), between
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.second(self.between(self.first(x))).mean((2, 3)))
+
+
+def function(y):
+    torch.relu_(y)  # the value is dropped: y itself has changed
+    return y
+
+
+def method(y):
+    y.clamp_(min=0)
+    return y
+
+
+def alias(y):
+    z = y
+    z *= 2
+    return y
+
+
+def out(y):
+    torch.mul(y, 2, out=y)
+    return y
+
+
+def data(y):
+    y.data.mul_(2)
+    return y
+
+
+def view(y):
+    torch.relu_(y.flatten(1))
+    return y
+
+
+def own(y):
+    """Nobody else reads what it changes, so it can be followed."""
+    z = y + 1
+    return torch.relu_(z)
+
+
+@pytest.mark.parametrize("between", [function, method, alias, out, data, view])
+def test_a_value_that_is_changed_in_place_and_read_again(between):
+    net, image = models.wrap(Changing(between), input_size=32), torch.rand(1, 3, 32, 32)
+    with pytest.warns(UserWarning, match="whole forward pass.*exact but slow"):
+        found = occlusion.occlusion(net, image, 1, 8, 8)
+    plain = naive(net, image, occlusion.shown(net, image), found)[..., 1]
+    assert (found.heat - plain).abs().max() < 1e-4 and found.clean == pytest.approx(net(image)[0, 1].item(), abs=1e-5)
+    assert found.note and plain.max() - plain.min() > 1e-3
+
+
+@pytest.mark.parametrize("between", [own, nn.ReLU(inplace=True), nn.functional.relu_])
+def test_a_value_that_is_changed_in_place_and_not_read_again_is_no_reason_to_be_slow(between, recwarn):
+    net, image = models.wrap(Changing(between), input_size=32), torch.rand(1, 3, 32, 32)
+    found = occlusion.occlusion(net, image, 1, 8, 8)
+    assert (found.heat - naive(net, image, occlusion.shown(net, image), found)[..., 1]).abs().max() < 1e-5
+    assert not found.note and not len(recwarn)
+
+
+class Mixing(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x - x.mean((0, 2, 3), keepdim=True)
+
+
+@pytest.mark.parametrize("layer", [nn.BatchNorm2d(8, track_running_stats=False), Mixing()])
+def test_layers_that_mix_the_images_of_a_batch_get_one_image_at_a_time(layer):
+    body = nn.Sequential(nn.Conv2d(3, 8, 3), layer, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+    net, image = models.wrap(body, input_size=32), torch.rand(1, 3, 32, 32)
+    with pytest.warns(UserWarning, match="one batch change each other"):
+        found = occlusion.occlusion(net, image, 1, 8, 8, score="probability")
+    plain = naive(net, image, occlusion.shown(net, image), found).softmax(-1)[..., 1]
+    assert (found.heat - plain).abs().max() < 1e-6
+
+
+def body(channels: int = 3, classes: int = 3) -> nn.Sequential:
+    norm = nn.BatchNorm2d(8)
+    norm.running_mean.uniform_(-1, 1), norm.running_var.uniform_(0.5, 2)
+    first, second = nn.Conv2d(channels, 8, 3), nn.Conv2d(8, 8, 3)
+    return nn.Sequential(
+        first, norm, nn.ReLU(), nn.Dropout(), second, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, classes)
+    )
+
+
+def test_a_network_in_the_middle_of_its_training():
+    module, image = body(), torch.rand(1, 3, 32, 32)
+    net = models.wrap(module, input_size=32)
+    module.train()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    steps = occlusion.refining(net, image, 1, 8, 4)
+    first = next(steps)
+    assert all(part.training for part in module.modules()), "also while the map is not complete"
+    assert all(parameter.requires_grad for parameter in module.parameters())
+    found = last([first, *steps])
+    plain = naive(net, image, occlusion.shown(net, image), found)[..., 1]
+    assert (found.heat - plain).abs().max() < 1e-5 and not found.note
+    assert occlusion.saving(net, image, 1, 8, 4) > 1
+    assert all(part.training for part in module.modules())
+    assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
+
+
+@pytest.mark.parametrize("fill", ["mean", "blur"])
+def test_a_network_that_takes_grey_images(fill):
+    net, image = models.wrap(body(1), mean=(0.4,), std=(0.2,), input_size=32), torch.rand(1, 3, 32, 32)
+    found = occlusion.occlusion(net, image, 1, 8, 8, fill)
+    plain = naive(net, image, occlusion.shown(net, image, fill), found)[..., 1]
+    assert (found.heat - plain).abs().max() < 1e-5 and not found.note
+
+
+@pytest.mark.parametrize(("dtype", "within"), [(torch.float16, 0.01), (torch.bfloat16, 0.05), (torch.float64, 1e-6)])
+def test_other_types_of_numbers(dtype, within):
+    module, image = body().to(dtype), torch.rand(1, 3, 32, 32)
+    module[0].bias.data += 100  # so that a sum over a map is beyond the largest number of half precision
+    module[1].running_mean += 100
+    net = models.wrap(module, input_size=32)
+    found = occlusion.occlusion(net, image, 1, 8, 8)
+    plain = naive(net, image, occlusion.shown(net, image), found)[..., 1]
+    assert found.heat.dtype == torch.float32 and found.heat.isfinite().all() and not found.note
+    assert (found.heat - plain).abs().max() < within * plain.abs().max()
+
+
+def test_a_network_with_one_output_has_the_probability_of_yes():
+    net, image = models.wrap(body(3, 1), input_size=32), torch.rand(1, 3, 32, 32)
+    found = occlusion.occlusion(net, image, None, 8, 8, score="probability")
+    shows = occlusion.shown(net, image)
+    assert torch.allclose(found.heat, naive(net, image, shows, found).sigmoid()[..., 0], atol=1e-6)
+    curve = occlusion.deletion(net, image, found, [0, 1], shows)
+    assert curve[0].item() == pytest.approx(net(image).sigmoid().item(), abs=1e-6)
+
+
+class Outputs(nn.Module):
+    def __init__(self, inner: nn.Module, change):
+        super().__init__()
+        self.inner, self.change = inner, change
+
+    def forward(self, x: Tensor) -> object:
+        return self.change(self.inner(x))
+
+
+@pytest.mark.parametrize(
+    "change", [lambda y: y[:, :, None, None], lambda y: SimpleNamespace(logits=y), lambda y: y[:, 0]]
+)
+@pytest.mark.parametrize("score", occlusion.SCORES)
+def test_whatever_the_network_accepts_as_logits(change, score):
+    net, image = models.wrap(Outputs(body(), change), input_size=32), torch.rand(1, 3, 32, 32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = occlusion.occlusion(net, image, 0, 8, 8, score=score)
+    plain = naive(net, image, occlusion.shown(net, image), found)
+    plain = plain if score == "logit" else net.probabilities(plain.flatten(0, 1)).unflatten(0, plain.shape[:2])
+    assert (found.heat - plain[..., 0]).abs().max() < 1e-5
+
+
+def test_what_is_done_to_the_layers_is_part_of_the_network():
+    net, image = models.wrap(body(), input_size=32), torch.rand(1, 3, 32, 32)
+    untouched = occlusion.occlusion(net, image, 1, 8, 8)
+    with hooks.override(net, {"0": lambda maps: -maps}), pytest.warns(UserWarning, match="hooks"):
+        found = occlusion.occlusion(net, image, 1, 8, 8)
+        plain = naive(net, image, occlusion.shown(net, image), found)[..., 1]
+    assert (found.heat - plain).abs().max() < 1e-5 < (found.heat - untouched.heat).abs().max()
+
+
+UNEVEN = {
+    "groups": [nn.Conv2d(3, 6, 3, groups=3, padding=1), nn.ReLU(), nn.Conv2d(6, 8, (3, 1), dilation=(2, 1))],
+    "strides": [
+        nn.Conv2d(3, 6, (7, 3), stride=(3, 1), padding=(2, 0)),
+        nn.GELU(),
+        nn.Conv2d(6, 8, (1, 5), stride=(1, 4), padding=(0, 3)),
+    ],
+    "reflection": [
+        nn.Conv2d(3, 8, 3, padding=1, padding_mode="reflect"),
+        nn.MaxPool2d(3, 2, 1, ceil_mode=True),
+        nn.SiLU(inplace=True),
+    ],
+    "transposed": [nn.Conv2d(3, 8, 3, 2), nn.ConvTranspose2d(8, 8, 3, 2, groups=2), nn.GroupNorm(2, 8)],
+}
+
+
+@pytest.mark.parametrize("kind", UNEVEN)
+def test_odd_convolutions(kind):
+    image = torch.rand(1, 3, 37, 53)
+    head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3)
+    net = models.wrap(nn.Sequential(nn.Sequential(*UNEVEN[kind]), *head))
+    found = occlusion.occlusion(net, image, 1, 9, 7)
+    plain = naive(net, image, occlusion.shown(net, image), found)[..., 1]
+    assert torch.allclose(found.heat, plain, atol=1e-5)
+
+
+# --- numbers that say nothing ---------------------------------------------------------------------------------------
+
+
+def test_covering_a_constant_image_with_its_own_colour_costs_nothing(net):
+    image = torch.full((1, 3, 64, 64), 0.5)
+    found = occlusion.occlusion(net, image, 3, 16, 16, "gray")
+    assert found.drop.abs().max() < 1e-5 and found.pixels().isfinite().all()
+
+
+def test_a_saturated_probability_is_finite_and_drops_by_nothing():
+    module, image = body(), torch.rand(1, 3, 32, 32)
+    module[-1].bias.data[:] = torch.tensor([0.0, 1000.0, 0.0])
+    net = models.wrap(module, input_size=32)
+    found = occlusion.occlusion(net, image, 1, 8, 8, score="probability")
+    assert found.clean == 1 and found.drop.abs().max() == 0
+    assert occlusion.occlusion(net, image, 1, 8, 8).drop.abs().max() > 0, "the logit still tells"
 
 
 # --- the grid -------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ Paper: Zeiler and Fergus 2014, section 4.2.
 """
 
 import math
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -74,7 +75,8 @@ def shown(net: Network, image: Tensor, fill: Fill = "mean", seed: int = 0) -> Te
         return gaussian_blur(image, kernel, sigma)
     if isinstance(fill, str) and fill == "noise":
         return torch.rand(image.shape, generator=torch.Generator().manual_seed(seed)).to(image)
-    colors = {"mean": net.mean.flatten().tolist(), "gray": (0.5, 0.5, 0.5), "black": (0.0, 0.0, 0.0)}
+    mean = net.mean.flatten().tolist()
+    colors = {"mean": mean if len(mean) == 3 else 3 * mean, "gray": (0.5, 0.5, 0.5), "black": (0.0, 0.0, 0.0)}
     color = colors.get(fill) if isinstance(fill, str) else fill
     three = isinstance(color, Sequence) and len(color) == 3 and all(isinstance(c, Real) for c in color)
     if not three or not all(0 <= c <= 1 for c in color):
@@ -106,6 +108,7 @@ class Map:
         clean: The score of the uncovered image.
         rows, columns: The h and w intervals that the occluder covers, in pixels: (first, one past the last).
         target: The index of the class.
+        note: Why every position takes a forward pass through the whole network; '' where windows are enough.
     """
 
     heat: Tensor
@@ -114,6 +117,7 @@ class Map:
     rows: list[Interval]
     columns: list[Interval]
     target: int
+    note: str = ""
 
     @property
     def done(self) -> int:
@@ -162,8 +166,9 @@ def refining(
 ) -> Iterator[Map]:
     """Occlusion maps that become finer and finer: first, say, every eighth position, then every fourth, and so on.
 
-    The scores are exact: `vizlib.analysis.incremental` recomputes only what an occluder can change. You may stop at any
-    time; a map that was yielded does not change later, and the network is not modified.
+    The scores are exact: `vizlib.analysis.incremental` recomputes only what an occluder can change. Where it finds that
+    it cannot do so with this network, it makes whole forward passes, and a warning says why. You may stop at any time;
+    a map that was yielded does not change later, and the network is not modified.
 
     Args:
         image: `(1, 3, H, W)` in [0, 1].
@@ -184,10 +189,16 @@ def refining(
     """
     if score not in SCORES:
         raise ValueError(f"score: expected one of {', '.join(SCORES)}, got {score!r}")
-    index = _class(net, image, target)
+    images.check_one(image)
+    with torch.no_grad():
+        logits = net(image)
+    index = net.class_indices(target, logits).item()
     rows, columns = (positions(length, size, stride) for length in image.shape[2:])
-    clean = clean_run(net, image, [index] if score == "logit" else None)
-    shows = net.normalize(shown(net, image, fill, seed))
+    shows = shown(net, image, fill, seed)
+    clean = clean_run(net, image, [index] if score == "logit" else None, logits)
+    if clean.graph.whole:
+        note = f"{net.name} makes a whole forward pass for each position, which is exact but slow: {clean.graph.whole}"
+        warnings.warn(note, stacklevel=2)
     grids = _coarse_first(len(rows), len(columns)) if coarse_first else [(range(len(rows)), range(len(columns)))]
     return _fill_in(clean, shows, rows, columns, grids, index, score)
 
@@ -201,17 +212,17 @@ def _fill_in(
     index: int,
     score: str,
 ) -> Iterator[Map]:
-    scores = torch.full((len(rows), len(columns)), math.nan)
+    scores, note = torch.full((len(rows), len(columns)), math.nan), clean.graph.whole
 
     def read(logits: Tensor) -> Tensor:
-        return (logits[:, 0] if score == "logit" else logits.softmax(1)[:, index]).float().cpu()
+        return (logits[:, 0] if score == "logit" else clean.net.probabilities(logits.float())[:, index]).float().cpu()
 
     for rows_now, columns_now in grids:
         some_rows, some_columns = [rows[i] for i in rows_now], [columns[j] for j in columns_now]
         for cells, logits in occlude(clean, shows, some_rows, some_columns):
             i, j = torch.tensor(cells).T
             scores[torch.tensor(rows_now)[i], torch.tensor(columns_now)[j]] = read(logits)
-            yield Map(_nearest(scores), ~scores.isnan(), read(clean.logits).item(), rows, columns, index)
+            yield Map(_nearest(scores), ~scores.isnan(), read(clean.logits).item(), rows, columns, index, note)
 
 
 def occlusion(
@@ -233,12 +244,6 @@ def occlusion(
         >>> lost = occlusion(net, photo, "Egyptian cat", size=16, stride=4, fill="blur").drop
     """
     return last(refining(net, image, target, size, stride, fill, score, seed, coarse_first=False))
-
-
-def _class(net: Network, image: Tensor, target: Target) -> int:
-    images.check_one(image)
-    with torch.inference_mode():
-        return net.class_indices(target, net(image)).item()
 
 
 def _coarse_first(height: int, width: int) -> Iterator[tuple[range, range]]:
@@ -280,7 +285,7 @@ def deletion(net: Network, image: Tensor, result: Map, order: Sequence[int], sho
         if position is not None:
             row, column = divmod(int(position), len(result.columns))
             covered = cover(covered, shows, result.rows[row], result.columns[column])
-        probabilities.append(net(covered).softmax(1)[0, result.target])
+        probabilities.append(net.probabilities(net(covered))[0, result.target])
     return torch.stack(probabilities).cpu()
 
 
@@ -291,5 +296,8 @@ def saving(net: Network, image: Tensor, target: Target, size: int, stride: int) 
         image: `(1, 3, H, W)` in [0, 1].
         target, size, stride: As in `refining`.
     """
+    images.check_one(image)
     rows, columns = (positions(length, size, stride) for length in image.shape[2:])
-    return work.saving(net, image, rows, columns, [_class(net, image, target)])
+    with torch.no_grad():
+        index = net.class_indices(target, net(image)).item()
+    return work.saving(net, image, rows, columns, [index])

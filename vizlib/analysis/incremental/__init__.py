@@ -7,8 +7,8 @@ window of the layer before is put into it. Nothing is approximated.
 
 `windows` computes how the windows grow, and `layers` what a layer does to a window. `graph` divides a network into
 layers that can be followed in this way and a tail that is run in full. `engine` computes a block of positions,
-`inference` all of them, and `work` counts what is saved. A network that cannot be traced is all tail: then this is
-ordinary inference in batches.
+`inference` all of them, and `work` counts what is saved. A network that cannot be traced, or whose traced copy is found
+to differ from it, is all tail: then this is ordinary inference in batches.
 
 Paper: Nakandala, Kumar and Papakonstantinou 2019, "Incremental and approximate inference for faster occlusion-based
 deep CNN explanations" (Krypton).

@@ -11,20 +11,26 @@ from torch.nn.functional import pad
 from vizlib.analysis.incremental.graph import Graph, Step, Unknown
 from vizlib.analysis.incremental.patches import cut, inside, put
 from vizlib.analysis.incremental.windows import Interval, Windows, plan
+from vizlib.models import Network
 
 
 class _Recorder(fx.Interpreter):
-    """Runs a network and keeps a copy of the output of each step of `graph`, channels last: `(H, W, C)`."""
+    """Runs a network and keeps a copy of the output of each step of `graph`, for the first image: `(H, W, C)`."""
 
     def __init__(self, graph: Graph):
         super().__init__(graph.module)
         self.wanted = {graph.image, *(step.output for step in graph.steps)}
         self.values: dict[Node, Tensor] = {}
+        self.versions: dict[Node, int] = {}  # how often each value had been changed in place when it was copied
 
     def run_node(self, node: Node) -> object:
+        for read in node.all_input_nodes:
+            if read in self.versions and self.env[read]._version != self.versions[read]:
+                raise Unknown(f"{read.name} is changed in place before {node.name} reads it")
         value = super().run_node(node)
-        if node in self.wanted:  # a copy: a later layer may change it in place
+        if node in self.wanted:
             self.values[node] = value[0].permute(1, 2, 0).clone(memory_format=torch.contiguous_format)
+            self.versions[node] = value._version
         return value
 
 
@@ -33,7 +39,8 @@ class Clean:
 
     Args:
         graph: The traced network; see `vizlib.analysis.incremental.graph.trace`.
-        image: `(1, 3, H, W)`, normalised.
+        net: The network that it was traced from, which has to be `at_rest`.
+        images: `(N, 3, H, W)` in [0, 1], the clean image first; the others only share its batch.
 
     Attributes:
         logits: The logits of the clean image, `(1, K)`.
@@ -42,18 +49,30 @@ class Clean:
         padded: (step, node that it reads) -> the node's value with the padding that the step needs.
 
     Raises:
-        Unknown: The network joins maps of different sizes.
+        Unknown: The traced network cannot be run, changes in place what it reads later, or joins maps of different
+            sizes.
     """
 
-    def __init__(self, graph: Graph, image: Tensor):
+    def __init__(self, graph: Graph, net: Network, images: Tensor):
+        self.graph, self.net = graph, net
         recorder = _Recorder(graph)
-        self.graph, self.logits, self.values = graph, recorder.run(image), recorder.values
+        try:
+            self.logits = recorder.run(self.given(images))[:1]
+        except (Unknown, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # its forward may raise anything
+            raise Unknown(f"its traced copy fails: {str(error).splitlines()[0] if str(error) else error!r}") from error
+        self.values = recorder.values
         self.heights = {node: value.shape[0] for node, value in self.values.items()}
         self.widths = {node: value.shape[1] for node, value in self.values.items()}
         for step in graph.steps:
             if step.merges and len({self.values[node].shape[:2] for node in step.inputs}) > 1:
                 raise Unknown(f"{step.output.name} joins maps of different sizes")
         self.padded = {(step, node): self._pad(step, node) for step in graph.steps for node in step.inputs}
+
+    def given(self, images: Tensor) -> Tensor:
+        """Images `(N, 3, H, W)` in [0, 1] as the graph takes them: normalised, unless it runs the network whole."""
+        return images if self.graph.whole else self.net.normalize(images)
 
     def _pad(self, step: Step, node: Node) -> Tensor:
         """The clean map of a node, with as much padding around it as the step's outermost windows read."""
@@ -87,7 +106,7 @@ class Block:
         """The inputs of the network's tail, by node: whole maps `(B, C, H, W)` and means `(B, C, 1, 1)`.
 
         Args:
-            fill: What the occluder shows, `(H, W, 3)`, normalised.
+            fill: What the occluder shows, `(H, W, C)`, as `Clean.given` makes it.
         """
         graph = self.clean.graph
         windows = {graph.image: self._occlude(fill)}
@@ -128,9 +147,11 @@ class Block:
     def _mean(self, node: Node, windows: dict[Node, Tensor]) -> Tensor:
         """The mean over each whole map, `(B, C, 1, 1)`: the clean mean, corrected by the change inside the windows."""
         clean = self.clean.values[node]
-        change = windows[node].sum((2, 3)) - cut(clean, self.rows[node], self.columns[node]).sum((2, 3))
-        mean = clean.mean((0, 1)) + change / (clean.shape[0] * clean.shape[1])
-        return mean.flatten(0, 1)[:, :, None, None]
+        wide = torch.promote_types(clean.dtype, torch.float32)  # a sum may be too large for half precision
+        before = cut(clean, self.rows[node], self.columns[node]).sum((2, 3), dtype=wide)
+        change = windows[node].sum((2, 3), dtype=wide) - before
+        mean = clean.mean((0, 1), dtype=wide) + change / (clean.shape[0] * clean.shape[1])
+        return mean.to(clean.dtype).flatten(0, 1)[:, :, None, None]
 
     def _whole(self, node: Node, windows: Tensor) -> Tensor:
         """Whole maps `(B, C, H, W)`: copies of the clean map with the windows put into them."""

@@ -16,6 +16,15 @@ from vizlib.analysis.incremental.tracing import symbolic_trace
 from vizlib.analysis.incremental.windows import Reach
 
 _ALIASES = (nn.Identity, nn.Dropout, nn.Flatten)  # in eval mode their output shares the memory of their input
+_CHANGES = (
+    operator.iadd,
+    operator.isub,
+    operator.imul,
+    operator.itruediv,
+    operator.ifloordiv,
+    operator.imod,
+    operator.ipow,
+)
 
 
 class Unknown(Exception):
@@ -58,10 +67,13 @@ class Graph:
         means: The nodes that average the whole maps of a step.
         tail: All other nodes; the last one is the logits.
         read: The outputs of steps (or the image) that the tail reads.
+        whole: Why there are no steps, as a clause after "because"; '' for a traced network.
+        alone: Whether only one image at a time may go through the tail.
     """
 
     def __init__(self, traced: fx.GraphModule, steps: list[Step], means: list[Node], tail: list[Node]):
         self.module, self.steps, self.means, self.tail = traced, steps, means, tail
+        self.whole, self.alone = "", False
         self.image = next(node for node in traced.graph.nodes if node.op == "placeholder")
         known = {self.image, *(step.output for step in steps)}
         self.read = list(dict.fromkeys(n for node in tail for n in node.all_input_nodes if n in known))
@@ -85,12 +97,17 @@ def trace(module: nn.Module, classes: list[int] | None = None) -> Graph:
         classes: The classes whose logits are computed, in this order; None computes all.
 
     Raises:
-        Unknown: torch.fx cannot trace the module, or a layer changes in place what other layers read.
+        Unknown: torch.fx cannot trace the module, hooks may change what its layers give, or a layer changes in place
+            what other layers read.
     """
+    if any(part._forward_hooks or part._forward_pre_hooks for part in module.modules()):
+        raise Unknown("hooks are registered on its layers")
     try:
         traced = symbolic_trace(module)
     except Exception as error:  # a forward may raise anything when it is given a symbol
         raise Unknown(f"torch.fx cannot trace {type(module).__name__}: {error}") from error
+    if not isinstance(next(node for node in traced.graph.nodes if node.op == "output").args[0], Node):
+        raise Unknown("it returns more than one tensor")
     if classes is not None:
         restrict(traced, classes)
     steps, means, tail = [], [], []
@@ -111,16 +128,22 @@ def trace(module: nn.Module, classes: list[int] | None = None) -> Graph:
     return Graph(traced, steps, means, tail)
 
 
-def untraced(module: nn.Module, classes: list[int] | None = None) -> Graph:
-    """The graph of a network that cannot be traced: it has no steps, and the whole network is the tail.
+def untraced(net: nn.Module, classes: list[int] | None, why: str, alone: bool = False) -> Graph:
+    """The graph of a network that is not followed: it has no steps, and the whole network is the tail.
 
-    The arguments are those of `trace`.
+    Args:
+        net: A module from images `(N, 3, H, W)` in [0, 1] to logits `(N, K)`.
+        classes: The classes whose logits are computed, in this order; None computes all.
+        why: Why it is not followed, as a clause after "because".
+        alone: Whether only one image at a time may go through it.
     """
     graph = fx.Graph()
     logits = graph.call_module("whole", (graph.placeholder("images"),))
     graph.output(logits if classes is None else graph.call_function(operator.getitem, (logits, (slice(None), classes))))
-    traced = fx.GraphModule(nn.ModuleDict({"whole": module}), graph)
-    return Graph(traced, [], [], [node for node in traced.graph.nodes if node.op != "placeholder"])
+    traced = fx.GraphModule(nn.ModuleDict({"whole": net}), graph)
+    whole = Graph(traced, [], [], [node for node in traced.graph.nodes if node.op != "placeholder"])
+    whole.whole, whole.alone = why, alone
+    return whole
 
 
 def _step(node: Node, traced: fx.GraphModule) -> Step | None:
@@ -168,13 +191,23 @@ def _both(first: Callable[..., Tensor], second: Callable[[Tensor], Tensor]) -> C
 
 
 def _check_in_place(node: Node, traced: fx.GraphModule) -> None:
-    """Raise `Unknown` if a node changes its input in place and another node reads that input, or an alias of it."""
-    changes = getattr(module_of(node, traced), "inplace", False) or node.kwargs.get("inplace", False)
-    if not changes and not (node.op == "call_method" and node.target.endswith("_")) and node.target != operator.iadd:
+    """Raise `Unknown` if a node changes a value in place and another node reads that value, or an alias of it."""
+    changed = _changed_by(node, traced)
+    if changed is None:
         return
-    changed = node.all_input_nodes[0]
     while len(changed.users) == 1:
-        if not isinstance(module_of(changed, traced), _ALIASES) and changed.op != "call_method":
+        alias = isinstance(module_of(changed, traced), _ALIASES) or changed.target is getattr  # as in `y.data`
+        if not (alias or changed.op == "call_method") or not changed.all_input_nodes:
             return
         changed = changed.all_input_nodes[0]
     raise Unknown(f"{node.name} changes in place what others read")
+
+
+def _changed_by(node: Node, traced: fx.GraphModule) -> Node | None:
+    """The node whose value a node changes in place, as far as its name and its arguments tell."""
+    if isinstance(node.kwargs.get("out"), Node):
+        return node.kwargs["out"]
+    named = node.op in ("call_method", "call_function") and getattr(node.target, "__name__", node.target).endswith("_")
+    inplace = getattr(module_of(node, traced), "inplace", False) or node.kwargs.get("inplace", False)
+    changes = inplace or named or node.target in _CHANGES
+    return node.all_input_nodes[0] if changes and node.all_input_nodes else None

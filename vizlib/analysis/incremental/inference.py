@@ -12,6 +12,7 @@ from vizlib.analysis.incremental.engine import Block, Clean
 from vizlib.analysis.incremental.graph import Graph, Unknown, trace, untraced
 from vizlib.analysis.incremental.windows import Interval
 from vizlib.models import Network
+from vizlib.models.at_rest import at_rest
 
 SIDE = 3  # rows and columns of positions in a block; in a larger block the windows would differ more in size
 
@@ -22,45 +23,82 @@ LARGEST = 16 * 2**20  # bytes of a block's largest matrix, which should fit in t
 TAIL = 8 * 2**20  # bytes of activations that go through the tail at once
 
 
-@torch.inference_mode()
-def clean_run(net: Network, image: Tensor, classes: list[int] | None = None) -> Clean:
+_MIXED = (
+    "the images of one batch change each other's logits, as in batch normalisation without running statistics; so each "
+    "goes through it alone"
+)
+
+
+@torch.inference_mode(False)  # under it torch does not count what is changed in place
+@torch.no_grad()
+def clean_run(net: Network, image: Tensor, classes: list[int] | None = None, logits: Tensor | None = None) -> Clean:
     """The clean run of a network, which everything else starts from.
+
+    It also proves that the network may be followed: its traced copy gives the network's own logits, although it runs
+    the image in a batch with its negative, and no value that was kept has changed by the time it is read. Otherwise
+    every image will go through the whole network, and `clean.graph.whole` says why.
 
     Args:
         image: `(1, 3, H, W)` in [0, 1].
         classes: The classes whose logits are computed, in this order; None computes all.
+        logits: What the network itself gives for the image, `(1, K)`, where that is known.
     """
-    normalized = net.normalize(image)
-    try:
-        return Clean(trace(net.module, classes), normalized)
-    except Unknown:
-        return Clean(untraced(net.module, classes), normalized)
+    own = net(image) if logits is None else logits
+    within = torch.finfo(net.dtype).eps ** 0.5 * own.abs().max()
+    expected = own if classes is None else own[:, classes]
+    pair = torch.cat([image, (image < 0.5).to(image)])
+    with at_rest(net.module):
+        try:
+            clean = Clean(trace(net.module, classes), net, pair)
+            if _agree(clean.logits, expected, within):
+                return clean
+            why = "its traced copy does not give its own logits"
+        except Unknown as error:
+            why = str(error)
+        clean = Clean(untraced(net, classes, why), net, pair)
+        if _agree(clean.logits, expected, within):
+            return clean
+        return Clean(untraced(net, classes, _MIXED, alone=True), net, image)
+
+
+def _agree(logits: Tensor, expected: Tensor, within: Tensor) -> bool:
+    return logits.shape == expected.shape and bool((logits - expected).abs().max() <= within)
 
 
 @torch.inference_mode()
 def occlude(
-    clean: Clean, fill: Tensor, rows: Sequence[Interval], columns: Sequence[Interval]
+    clean: Clean, shows: Tensor, rows: Sequence[Interval], columns: Sequence[Interval]
 ) -> Iterator[tuple[list[tuple[int, int]], Tensor]]:
     """The logits for an occluder at every pair of rows and columns, several pairs at a time.
 
     Args:
-        fill: What the occluder shows, `(1, 3, H, W)`, normalised.
+        shows: What the occluder shows, `(1, 3, H, W)` in [0, 1].
         rows, columns: The intervals of pixels that it covers: (first, one past the last).
 
     Yields:
         A list of pairs (index into `rows`, index into `columns`), and their logits `(pairs, K)`.
     """
-    fill = fill[0].permute(1, 2, 0).contiguous()
+    fill = clean.given(shows)[0].permute(1, 2, 0).contiguous()
     cells: list[tuple[int, int]] = []
-    values: list[dict[Node, Tensor]] = []
+    waiting: list[Block] = []
     for some_rows, some_columns in blocks(clean, rows, columns):
         cells += product(range(len(rows))[some_rows], range(len(columns))[some_columns])
-        values.append(Block(clean, rows[some_rows], columns[some_columns]).run(fill))
+        waiting.append(Block(clean, rows[some_rows], columns[some_columns]))
         if len(cells) >= _enough(clean):
-            yield cells, _finish(clean.graph, values)
-            cells, values = [], []
+            yield cells, _run(clean, waiting, fill)
+            cells, waiting = [], []
     if cells:
-        yield cells, _finish(clean.graph, values)
+        yield cells, _run(clean, waiting, fill)
+
+
+def _run(clean: Clean, waiting: Sequence[Block], fill: Tensor) -> Tensor:
+    """The logits of several blocks, whose windows go through the network's tail as one batch."""
+    with at_rest(clean.net.module):
+        values = [block.run(fill) for block in waiting]
+        inputs = {node: torch.cat([value[node] for value in values]) for node in values[0]}
+        parts = zip(*(batch.split(1) for batch in inputs.values()), strict=True) if clean.graph.alone else []
+        alone = [_finish(clean.graph, dict(zip(inputs, part, strict=True))) for part in parts]
+        return torch.cat(alone) if alone else _finish(clean.graph, inputs)
 
 
 def blocks(clean: Clean, rows: Sequence[Interval], columns: Sequence[Interval]) -> Iterator[tuple[slice, slice]]:
@@ -83,10 +121,10 @@ def _enough(clean: Clean) -> int:
     return max(8, min(64, TAIL // (4 * numbers))) if numbers else 64
 
 
-def _finish(graph: Graph, values: list[dict[Node, Tensor]]) -> Tensor:
-    """The logits of several blocks, computed by running the tail on all of them as one batch."""
+def _finish(graph: Graph, inputs: dict[Node, Tensor]) -> Tensor:
+    """The logits that the tail makes of its inputs, by node."""
     runner = fx.Interpreter(graph.module)
-    runner.env = {node: torch.cat([value[node] for value in values]) for node in values[0]}
+    runner.env = dict(inputs)
     for node in graph.tail:
         runner.env[node] = runner.run_node(node)
     return runner.env[graph.tail[-1]]

@@ -68,9 +68,10 @@ def average_pooling(layer: nn.AvgPool2d) -> Callable[[Tensor], Tensor]:
 
 def normalization(layer: nn.BatchNorm2d) -> Callable[[Tensor], Tensor]:
     """Batch normalisation in eval mode as a function of patches: each channel times a number, plus a number."""
-    scale = torch.rsqrt(layer.running_var + layer.eps) * (1 if layer.weight is None else layer.weight)
+    wide = torch.promote_types(layer.running_var.dtype, torch.float32)  # as torch computes it for half precision
+    scale = torch.rsqrt(layer.running_var.to(wide) + layer.eps) * (1 if layer.weight is None else layer.weight)
     shift = (0 if layer.bias is None else layer.bias) - layer.running_mean * scale
-    return lambda patches: torch.addcmul(shift, patches, scale)
+    return lambda patches: torch.addcmul(shift, patches, scale).to(patches.dtype)
 
 
 def concatenation(*patches: Tensor) -> Tensor:

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.fx import Node
+from torch.overrides import TorchFunctionMode
 
 from vizlib.analysis.incremental.engine import Block
 from vizlib.analysis.incremental.inference import blocks, clean_run
 from vizlib.analysis.incremental.windows import Interval
-from vizlib.hooks import recording
 from vizlib.models import Network
 
 
@@ -33,7 +34,7 @@ def growth(net: Network, image: Tensor, rows: Interval, columns: Interval) -> li
     Returns:
         A `Growth` for the image (its layer is 'image') and then for the layers of `net.layers` that can be followed. A
         convolution is computed together with the ReLU after it, so only the ReLU is listed. A layer of several steps,
-        such as a residual block, has the window of its last step.
+        such as a residual block, has the window of its last step. A network that is run whole has no layer here.
     """
     clean = clean_run(net, image)
     block = Block(clean, [rows], [columns])
@@ -76,9 +77,22 @@ def saving(
     return count * whole / (needed + count * not_followed)
 
 
+class _Convolutions(TorchFunctionMode):
+    """Inside the `with`, counts the multiply-adds of every two-dimensional convolution, for each image of its batch."""
+
+    macs = 0
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        output = function(*args, **(kwargs or {}))
+        if function is nn.functional.conv2d:
+            weight = args[1] if len(args) > 1 else kwargs["weight"]
+            self.macs += weight.numel() * output.shape[2:].numel()
+        return output
+
+
+@torch.no_grad()
 def convolution_macs(net: Network, image: Tensor) -> int:
     """The multiply-adds of all convolutions in one full forward pass for an image `(1, 3, H, W)`."""
-    layers = {path: layer for path, layer in net.module.named_modules() if isinstance(layer, nn.Conv2d)}
-    with recording(net, layers) as outputs:
+    with _Convolutions() as counted:
         net(image)
-    return sum(layers[path].weight.numel() * output.shape[2:].numel() for path, output in outputs.items())
+    return counted.macs
