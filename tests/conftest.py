@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from torch import nn
 
 from vizlib import images
 from vizlib.images import galleries
@@ -86,6 +87,27 @@ class FileServer:
 def same_randomness() -> None:
     """Every test draws the same random numbers, whichever tests run before it in its process."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(params=["groups", "strides", "reflection", "transposed"])
+def uneven(request: pytest.FixtureRequest) -> nn.Sequential:
+    """Layers from 3 to 8 channels whose windows differ in height and width, or that see the image in an odd way."""
+    conv = nn.Conv2d
+    layers = {
+        "groups": (conv(3, 6, 3, groups=3, padding=1), nn.ReLU(), conv(6, 8, (3, 1), dilation=(2, 1))),
+        "strides": (
+            conv(3, 6, (7, 3), stride=(3, 1), padding=(2, 0)),
+            nn.GELU(),
+            conv(6, 8, (1, 5), stride=(1, 4), padding=(0, 3)),
+        ),
+        "reflection": (
+            conv(3, 8, 3, padding=1, padding_mode="reflect"),
+            nn.MaxPool2d(3, 2, 1, ceil_mode=True),
+            nn.SiLU(inplace=True),
+        ),
+        "transposed": (conv(3, 8, 3, 2), nn.ConvTranspose2d(8, 8, 3, 2, groups=2), nn.GroupNorm(2, 8)),
+    }
+    return nn.Sequential(*layers[request.param])
 
 
 @pytest.fixture

@@ -102,6 +102,47 @@ def test_networks_with_1x1_convolutions_and_batch_norm_are_kept_too(name, counte
     assert sum(counter) == 4, "one changed number is another network"
 
 
+class Small(nn.Module):
+    def __init__(self, scale=1.0):
+        super().__init__()
+        torch.manual_seed(0)
+        self.a, self.b, self.fc, self.scale = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 1), nn.Linear(4, 3), scale
+
+    def forward(self, x):
+        return self.fc(self.b(self.between(self.a(x)) * self.scale).mean((2, 3)))
+
+    def between(self, x):
+        return helper(x)
+
+
+def helper(x):
+    return x.relu() + SHIFT
+
+
+SHIFT = 0.5
+
+
+def test_an_edited_forward_is_another_network(monkeypatch):
+    gallery = galleries.stack(torch.rand(4, 3, 32, 32), [0] * 4, ["a"])
+
+    def ask(**options):
+        return features.features(models.wrap(Small(), input_size=32), gallery, "b", **options).values
+
+    before = ask()
+    monkeypatch.setattr(Small, "forward", lambda self, x: self.fc(self.b(torch.tanh(self.a(x))).mean((2, 3))))
+    after, truth = ask(), ask(cached=False)
+    assert torch.equal(after, truth) and not torch.equal(before, after)
+
+
+def test_hooks_on_the_layers_are_neither_kept_nor_missed():
+    net = models.wrap(Small(), input_size=32)
+    gallery = galleries.stack(torch.rand(4, 3, 32, 32), [0] * 4, ["a"])
+    before = features.features(net, gallery, "b").values
+    with hooks.override(net, {"a": lambda maps: -maps}):
+        changed = features.features(net, gallery, "b").values
+    assert not torch.equal(before, changed) and torch.equal(features.features(net, gallery, "b").values, before)
+
+
 def test_pixels_are_kept_once_for_all_networks(net, gallery, cache):
     features.features(net, gallery, "pixels", side=8)
     files = {path.name for path in cache.rglob("*.npy")}
@@ -142,6 +183,6 @@ def test_mistakes_are_named(net, gallery):
         features.features(net, gallery.subset([]))
     with pytest.raises(LookupError, match="'relu9'.*minivgg.*conv1"):
         features.features(net, gallery, "relu9")
-    lonely = models.wrap(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)))
+    lonely = models.wrap(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)), input_size=2)
     with pytest.raises(ValueError, match="Sequential.*classifier"):
         features.features(lonely, gallery)

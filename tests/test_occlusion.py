@@ -232,27 +232,10 @@ def test_what_is_done_to_the_layers_is_part_of_the_network():
     assert (found.heat - plain).abs().max() < 1e-5 < (found.heat - untouched.heat).abs().max()
 
 
-UNEVEN = {
-    "groups": [nn.Conv2d(3, 6, 3, groups=3, padding=1), nn.ReLU(), nn.Conv2d(6, 8, (3, 1), dilation=(2, 1))],
-    "strides": [
-        nn.Conv2d(3, 6, (7, 3), stride=(3, 1), padding=(2, 0)),
-        nn.GELU(),
-        nn.Conv2d(6, 8, (1, 5), stride=(1, 4), padding=(0, 3)),
-    ],
-    "reflection": [
-        nn.Conv2d(3, 8, 3, padding=1, padding_mode="reflect"),
-        nn.MaxPool2d(3, 2, 1, ceil_mode=True),
-        nn.SiLU(inplace=True),
-    ],
-    "transposed": [nn.Conv2d(3, 8, 3, 2), nn.ConvTranspose2d(8, 8, 3, 2, groups=2), nn.GroupNorm(2, 8)],
-}
-
-
-@pytest.mark.parametrize("kind", UNEVEN)
-def test_odd_convolutions(kind):
+def test_odd_convolutions(uneven):
     image = torch.rand(1, 3, 37, 53)
     head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3)
-    net = models.wrap(nn.Sequential(nn.Sequential(*UNEVEN[kind]), *head))
+    net = models.wrap(nn.Sequential(uneven, *head))
     found = occlusion.occlusion(net, image, 1, 9, 7)
     plain = naive(net, image, occlusion.shown(net, image), found)[..., 1]
     assert torch.allclose(found.heat, plain, atol=1e-5)

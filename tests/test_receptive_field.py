@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from vizlib import models
+from vizlib import hooks, models
 from vizlib.analysis.receptive_field import receptive_field, receptive_fields
 from vizlib.images import Box
 
@@ -228,6 +228,50 @@ def test_a_second_question_costs_no_forward():
     handle = net.register_forward_pre_hook(lambda *_: pytest.fail("it ran again"))
     assert receptive_field(net, "1", (0, 0), 20) == (0, 3, 0, 3)
     handle.remove()
+
+
+def test_a_network_that_was_changed_is_asked_again():
+    net = chain(conv(), nn.ReLU())
+    assert receptive_field(net, "1", (0, 0), 20) == (0, 3, 0, 3)
+    net[0].dilation = (2, 2)
+    assert receptive_field(net, "1", (0, 0), 20) == (0, 5, 0, 5)
+    net[0] = conv(kernel_size=1)
+    assert receptive_field(net, "1", (0, 0), 20) == (0, 1, 0, 1)
+
+
+def test_the_code_of_forward_may_change():
+    class Body(nn.Module):
+        def forward(self, x):
+            return x
+
+    net = chain(Body(), nn.ReLU())
+    assert receptive_field(net, "1", (0, 0), 20) == (0, 1, 0, 1)
+    Body.forward = lambda self, x: nn.functional.max_pool2d(x, 4)
+    assert receptive_field(net, "1", (0, 0), 20) == (0, 4, 0, 4)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_a_network_in_training_of_any_type_and_with_one_channel(channels, dtype):
+    module = nn.Sequential(nn.Conv2d(channels, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    net = models.wrap(module.to(dtype), mean=channels * [0.5], std=channels * [0.5], input_size=20)
+    module.train()
+    before = module[1].running_mean.clone()
+    assert receptive_field(net, "1", (2, 3), 20) == (2, 5, 3, 6)
+    assert receptive_field(module, "1", (2, 3), 20) == (2, 5, 3, 6) if channels == 3 else True
+    assert torch.equal(module[1].running_mean, before) and module[1].training
+
+
+def test_odd_convolutions_see_no_more_than_the_box(uneven):
+    head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3)
+    net = models.wrap(nn.Sequential(uneven, *head), input_size=37)
+    image = torch.rand(1, 3, 37, 53).requires_grad_()
+    score = hooks.read(net, image, ["0"], grad=True)["0"][0, :, 2, 3].square().sum()
+    (gradient,) = torch.autograd.grad(score, image)
+    rows, columns = gradient[0].abs().sum(0).nonzero().T
+    box = receptive_field(net, "0", (2, 3), (37, 53))
+    assert box.top <= rows.min() and rows.max() < box.bottom
+    assert box.left <= columns.min() and columns.max() < box.right
 
 
 @pytest.mark.parametrize(

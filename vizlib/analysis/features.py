@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vizlib import assets
+from vizlib.analysis.fingerprint import fingerprint
 from vizlib.hooks import read
 from vizlib.images.galleries import Gallery
 from vizlib.models import Network, stages
@@ -43,15 +44,16 @@ def extracting(
 ) -> Iterator[Features]:
     """The features of a growing part of a gallery, batch by batch.
 
-    Every batch is kept on disk, under a hash of the images' content, the network's weights and all settings, so that
-    no work is repeated after a stop. Images are decoded one batch ahead.
+    Every batch is kept on disk, under a hash of the images' content, the network's weights and code and all settings,
+    so that no work is repeated after a stop. Images are decoded one batch ahead.
 
     Args:
         layer: A name in `net.layers`; None takes `stages.last_layer(net)`, and 'pixels' the image itself.
         side: The side in pixels of the squares that images are prepared as; None takes `net.input_size`.
         pool: Average each channel over its feature map; otherwise the maps are flattened.
         workers: The number of threads that decode images; with 0 they are decoded in this thread.
-        cached: Whether to keep the features on disk, and to reuse those stored there.
+        cached: Whether to keep the features on disk, and to reuse those stored there. While hooks are registered on the
+            network (`hooks.override`), nothing is kept or reused, because they may change what it computes.
 
     Yields:
         The `Features` so far, after every batch.
@@ -64,7 +66,8 @@ def extracting(
         raise ValueError(f"gallery {gallery.name!r} is empty, expected at least one image: choose another gallery")
     layer, side = layer or stages.last_layer(net), side or net.input_size
     batches = [range(start, min(start + BATCH, len(gallery))) for start in range(0, len(gallery), BATCH)]
-    made_by = "" if layer == "pixels" or not cached else _weights_hash(net)  # pixels do not depend on the network
+    cached = cached and (layer == "pixels" or not any(_hooked(part) for part in net.modules()))
+    made_by = "" if layer == "pixels" or not cached else _maker(net)  # pixels do not depend on the network
     recipe = f"{made_by} {layer} {side} {pool} {torch.__version__}"
     rows, done = None, 0
     with _Reader(gallery, side, workers) as reader:
@@ -128,14 +131,13 @@ class _Reader:
 # --- on disk --------------------------------------------------------------------------------------------------------
 
 
-def _weights_hash(net: nn.Module) -> str:
-    """A hash of everything that determines what a network computes: its architecture, parameters and buffers."""
-    digest = hashlib.sha256(repr(net).encode())
-    for name, tensor in [*net.state_dict().items(), *net.named_buffers()]:
-        digest.update(name.encode())
-        numbers = tensor.detach().cpu().reshape(-1).contiguous()  # in the same order for any memory layout
-        digest.update(numbers.view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+def _hooked(module: nn.Module) -> bool:
+    return bool(module._forward_hooks or module._forward_pre_hooks)
+
+
+def _maker(net: Network) -> str:
+    """A hash of all that decides what a network gives for an image, and of what its layers are called."""
+    return fingerprint(net.module, net.mean, net.std, type(net).normalize, list(net.layers))
 
 
 def _cache_path(recipe: str, gallery: Gallery, batch: range) -> Path:

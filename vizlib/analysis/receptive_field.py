@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from vizlib import hooks
 from vizlib.images import Box
+from vizlib.models.at_rest import at_rest
 from vizlib.models.choosing import as_integer
 
 
@@ -57,13 +58,13 @@ def receptive_field(
     return Box(top, bottom, left, right)
 
 
-_known: WeakKeyDictionary[nn.Module, dict[tuple, Tensor]] = WeakKeyDictionary()
+_known: WeakKeyDictionary[nn.Module, tuple[tuple, dict[tuple, Tensor]]] = WeakKeyDictionary()
 
 
 def receptive_fields(net: nn.Module, layers: Iterable[str], size: int | tuple[int, int]) -> dict[str, Tensor]:
     """The receptive field of every cell of several layers, from one forward pass.
 
-    The result is remembered for each network and size.
+    The result is remembered for each network and size, until a module of the network or its code is changed.
 
     Args:
         net: A `Network`, or any module that takes images `(N, 3, H, W)`.
@@ -79,12 +80,16 @@ def receptive_fields(net: nn.Module, layers: Iterable[str], size: int | tuple[in
         ValueError: A layer's output is neither `(N, C, h, w)` nor `(N, K)`.
     """
     layers, size = list(layers), (size, size) if as_integer(size) else tuple(size)
-    known = _known.setdefault(net, {})
+    made_of = tuple((type(part), getattr(part.forward, "__code__", None), part.extra_repr()) for part in net.modules())
+    if _known.get(net, (None,))[0] != made_of:
+        _known[net] = made_of, {}
+    known = _known[net][1]
     if missing := [layer for layer in layers if (layer, size) not in known]:
         parameter = next(net.parameters(), torch.zeros(()))
-        image = torch.zeros(1, 3, *size, dtype=parameter.dtype, device=parameter.device)
-        with _Trace(net, size) as trace:
-            image.edges = trace.pixels()
+        channels = getattr(net, "channels", 3)  # a `Network` may take grey images
+        image = torch.zeros(1, channels, *size, dtype=parameter.dtype, device=parameter.device)
+        with at_rest(net), _Trace(net, size) as trace:
+            image.edges = trace.pixels(channels)
             outputs = hooks.read(net, image, missing)
         known |= {(layer, size): _boxes(layer, trace.edges(output)) for layer, output in outputs.items()}
     return {layer: known[layer, size] for layer in layers}
@@ -112,12 +117,12 @@ class _Trace(TorchFunctionMode):
         self.size = size
         self.constants = {id(tensor) for tensor in (*net.parameters(), *net.buffers())}
 
-    def pixels(self) -> Tensor:
-        """The edges of an image, `(4, 1, 3, H, W)`: each pixel sees itself."""
+    def pixels(self, channels: int) -> Tensor:
+        """The edges of an image, `(4, 1, C, H, W)`: each pixel sees itself."""
         height, width = self.size
         rows, columns = torch.arange(height).float()[:, None], torch.arange(width).float()
         edges = (-rows, rows + 1, -columns, columns + 1)
-        return torch.stack([edge.expand(1, 3, height, width) for edge in edges])
+        return torch.stack([edge.expand(1, channels, height, width) for edge in edges])
 
     def edges(self, tensor: Tensor) -> Tensor | None:
         """The edges of a tensor, or None for a constant; a tensor of unknown origin sees the whole image."""
