@@ -5,6 +5,7 @@ import io
 import pickle
 import re
 import tarfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -168,6 +169,14 @@ def test_what_passes_the_look_at_a_folder_can_be_loaded(album):
 
 
 @pytest.mark.filterwarnings("error")
+def test_a_photo_with_a_broken_colour_profile_is_read(album):
+    content = (album / "d.png").read_bytes()
+    at = content.index(b"IDAT") - 4
+    profile = bytes(4) + b"iCCP" + zlib.crc32(b"iCCP").to_bytes(4, "big")
+    (album / "d.png").write_bytes(content[:at] + profile + content[at:])
+    assert galleries.folder(album).skipped == () and galleries.folder(album).image(2).min() == 1
+
+
 def test_a_bomb_is_skipped_without_a_warning(album):
     Image.new("1", (9000, 11000)).save(album / "bomb.png")
     (skipped,) = galleries.folder(album).skipped

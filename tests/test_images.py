@@ -259,6 +259,107 @@ def test_exif_rotation(orientation):
 # --- good sources ---------------------------------------------------------------------------------------------------
 
 
+# --- what stands beside the pixels ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP"])
+def test_broken_exif_data_leave_the_pixels(format):
+    red = Image.new("RGB", (5, 6), "red")
+    assert images.load(encoded(red, format, exif=b"Exif\0\0garbage!!")).shape == (1, 3, 6, 5)
+
+
+def jpeg_segment(number: int, content: bytes) -> bytes:
+    return bytes([0xFF, number]) + struct.pack(">H", len(content) + 2) + content
+
+
+PNG_EXTRAS = {
+    "iCCP": [b"", b"name", b"x\0\x01garbage", b"x\0\0garbage"],
+    "eXIf": [b"", b"garbage", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\0\1\x01\x12\0\x02\0\0\0\4ab\0\0\0\0\0\0"],
+    "zTXt": [b"a\0\5bad", b"a\0\0" + zlib.compress(b"x" * (2 << 20))],
+    "iTXt": [b"", b"XML:com.adobe.xmp\0\0\0\0\0<tiff:Orientation>x</tiff:Orientation>"],
+    "pHYs": [b"12"],
+    "gAMA": [b"1"],
+    "cHRM": [b"123"],
+    "sRGB": [b""],
+    "acTL": [b"1"],
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize(("kind", "content"), [(kind, one) for kind, some in PNG_EXTRAS.items() for one in some])
+@pytest.mark.parametrize("place", [b"IDAT", b"IEND"])
+@pytest.mark.parametrize("sound", [True, False])
+def test_a_broken_chunk_of_a_png_leaves_the_pixels(kind, content, place, sound, tmp_path):
+    chunk, at = png_chunk(kind.encode(), content), EXACT.index(place) - 4
+    chunk = chunk if sound else chunk[:-1] + bytes([chunk[-1] ^ 1])
+    file = EXACT[:at] + chunk + EXACT[at:]
+    assert_image(images.load(file), RGB / 255)
+    (tmp_path / "photo.png").write_bytes(file)
+    assert_image(images.load(tmp_path / "photo.png"), RGB / 255)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize(
+    "segment",
+    [
+        (0xE1, b"Exif\0\0garbage"),
+        (0xE2, b"ICC_PROFILE\0"),
+        (0xE2, b"ICC_PROFILE\0\1\2garbage"),
+        (0xE0, b"JFIF\0"),
+        (0xEE, b"Adobe"),
+        (0xED, b"Photoshop 3.0\x008BIM\3\xed\0\0\xff"),
+    ],
+)
+def test_a_broken_segment_of_a_jpeg_leaves_the_pixels(segment):
+    plain = encoded(RGB, "JPEG")
+    assert torch.equal(images.load(plain[:2] + jpeg_segment(*segment) + plain[2:]), images.load(plain))
+
+
+def test_a_broken_colour_profile_leaves_the_orientation():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for file, mark in ((encoded(RGB, exif=exif), b"IDAT"), (encoded(RGB, "JPEG", exif=exif), b"")):
+        at = file.index(mark) - 4 if mark else 2
+        broken = png_chunk(b"iCCP", b"") if mark else jpeg_segment(0xE2, b"ICC_PROFILE\0")
+        assert torch.equal(images.load(file[:at] + broken + file[at:]), images.load(file))
+        assert images.load(file).shape[2:] == RGB.shape[1::-1]
+
+
+@pytest.mark.parametrize("value", [0, 1, 9, 65535])
+def test_an_orientation_that_is_none_leaves_the_picture_as_it_is(value):
+    exif = Image.Exif()
+    exif[0x0112] = value
+    assert_image(images.load(encoded(RGB, exif=exif)), RGB / 255)
+
+
+def test_damaged_pixels_are_still_an_error():
+    with pytest.raises(ImageError, match="damaged or incomplete"):
+        at = EXACT.index(b"IDAT")
+        images.load(EXACT[: at - 4] + png_chunk(b"iCCP", b"") + EXACT[at - 4 : at + 8] + EXACT[at + 30 :])
+
+
+@pytest.mark.parametrize(
+    "name", ["a b.png", "ü ñ 图.png", "~draft.png", "a%20b.png", "#.png", "x.PNG", "..png", "-v.png"]
+)
+def test_odd_file_names(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    image = as_image(RGB / 255)
+    images.save(image, name)
+    assert (tmp_path / name).is_file()
+    for path in (name, tmp_path / name):
+        torch.testing.assert_close(images.load(path), image, atol=1e-6, rtol=0)
+
+
+def test_names_that_no_file_can_have(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ImageError, match="cannot be read.*null"):
+        images.load("a\0b.png")
+    with pytest.raises(ImageError, match="cannot be written.*null"):
+        images.save(as_image(RGB / 255), "a\0b.png")
+    with pytest.raises(ImageError, match=r"no file 'coffee' here.*load\('coffee'\)"):
+        images.load(Path("coffee"))
+
+
 def test_sources_of_the_same_file(tmp_path, server, monkeypatch):
     content = encoded(RGB)
     path = tmp_path / "a photo.png"

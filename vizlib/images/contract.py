@@ -1,6 +1,8 @@
 """What an image is: a float32 tensor `(N, 3, H, W)`, RGB, in [0, 1], on any device. `check` enforces that."""
 
 import math
+import os
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -70,6 +72,14 @@ def check_size(height: int, width: int, what: str, max_pixels: int) -> None:
             f"{what} is {height}x{width}, {height * width:,} pixels, expected at most {max_pixels:,}: make it smaller, "
             "or raise max_pixels"
         )
+
+
+def local_path(path: str | os.PathLike) -> Path:
+    """A path with `~` as the home folder, unless it is only the first letter of a name ('~draft.png')."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # there is no user of that name
+        return Path(path)
 
 
 def kind(thing: Any) -> str:

@@ -10,12 +10,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from vizlib import assets
 from vizlib.images.catalog import PAINTINGS, PHOTOS, STYLES, TEXTURES, names, one_of, suggestion
-from vizlib.images.contract import MAX_PIXELS, ImageError, check_range, check_size, kind
+from vizlib.images.contract import MAX_PIXELS, ImageError, check_range, check_size, kind, local_path
+from vizlib.images.metadata import bare, upright
 
 _FULL_SCALE = {"bool": 1, "uint8": 255, "uint16": 65535, "bfloat16": 1, "float16": 1, "float32": 1, "float64": 1}
 
@@ -24,8 +25,9 @@ def load(source: Any, *, max_pixels: int = MAX_PIXELS) -> Tensor:
     """Any picture as an image `(1, 3, H, W)`, float32 in [0, 1]. The tensor is always new and shares no memory.
 
     Transparent pixels are shown on white, grey becomes three equal channels, and EXIF rotation is applied. Of an
-    animation the first frame is read. Colour profiles are ignored. 16-bit grey keeps its full depth; 16-bit colour
-    files are read at 8 bits.
+    animation the first frame is read. Colour profiles are ignored, and so is anything beside the pixels that is broken
+    (with damaged EXIF data, a picture is not turned). 16-bit grey keeps its full depth; 16-bit colour files are read at
+    8 bits.
 
     Args:
         source: One of `names()`; a path; an http(s) address; the bytes of an image file or an open binary file; a PIL
@@ -56,7 +58,7 @@ def load(source: Any, *, max_pixels: int = MAX_PIXELS) -> Tensor:
     if isinstance(source, str | os.PathLike):
         if source in names():
             return _load_named(source, max_pixels)
-        return _from_file(Path(source).expanduser(), max_pixels)
+        return _from_file(local_path(source), max_pixels)
     raise TypeError(f"cannot make an image from {kind(source)}; give a name, path, address, bytes, PIL image or array")
 
 
@@ -104,16 +106,31 @@ def _from_file(path: Path, max_pixels: int) -> Tensor:
         with open(path, "rb") as file:
             return _decode(file, str(path), max_pixels)
     except FileNotFoundError:
-        if path.suffix or len(path.parts) > 1:
+        if str(path) in names():
+            message = f"there is no file {path.name!r} here; load({path.name!r}), with a string, opens the picture"
+        elif path.suffix or len(path.parts) > 1:
             message = f"there is no file {path.name!r} in {path.parent.absolute()}: check the name and the folder"
         else:
             message = f"{path.name!r} is neither a file nor the name of a picture{suggestion(path.name, names())}"
         raise ImageError(message) from None
-    except OSError as error:
-        raise ImageError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ImageError:
+        raise
+    except (OSError, ValueError) as error:  # a ValueError for a name with a null character
+        raise ImageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _decode(file: BinaryIO, what: str, max_pixels: int) -> Tensor:
+    try:
+        return _opened(file, what, max_pixels)
+    except ImageError:
+        file.seek(0)
+        content = file.read()
+        if (without := bare(content)) == content:
+            raise
+    return _opened(BytesIO(without), what, max_pixels)
+
+
+def _opened(file: BinaryIO, what: str, max_pixels: int) -> Tensor:
     with _decoding(what):
         picture = Image.open(file)  # reads the header only
     with picture:
@@ -123,7 +140,8 @@ def _decode(file: BinaryIO, what: str, max_pixels: int) -> Tensor:
 def _from_pil(picture: Image.Image, what: str, max_pixels: int) -> Tensor:
     check_size(picture.height, picture.width, what, max_pixels)
     with _decoding(what):
-        picture = ImageOps.exif_transpose(picture)
+        picture.load()
+        picture = upright(picture)
         deep = picture.mode in ("I", "F") or picture.mode.startswith("I;16")
         array = np.array(picture if deep else _on_white(picture))
     if array.dtype == np.int32 and array.min() >= 0 and array.max() <= 65535:

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from vizlib import assets
-from vizlib.images.contract import ImageError, check_one
+from vizlib.images.contract import ImageError, check_one, local_path
 
 
 def to_array(image: Tensor) -> np.ndarray:
@@ -63,7 +63,7 @@ def save(image: Tensor, path: str | os.PathLike) -> Path:
     Raises:
         ImageError: The suffix is another one, the image breaks the contract, or the file cannot be written.
     """
-    path = Path(path).expanduser()
+    path = local_path(path)
     formats = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
     if path.suffix.lower() not in formats:
         raise ImageError(f"{path.name!r} ends in {path.suffix!r}, expected .png, .jpg or .jpeg")
@@ -84,7 +84,7 @@ def save_animation(frames: Sequence[bytes], path: str | os.PathLike, frames_per_
         ImageError: There are no frames, their sizes differ, the suffix or the speed is another one, or the file cannot
             be written.
     """
-    path = Path(path).expanduser()
+    path = local_path(path)
     if path.suffix.lower() not in (".gif", ".webp"):
         raise ImageError(f"{path.name!r} ends in {path.suffix!r}, expected .gif or .webp")
     if not frames:
@@ -105,9 +105,9 @@ def _write(path: Path, content: bytes) -> Path:
     try:
         with assets.whole(path) as part:
             part.write_bytes(content)
-    except OSError as error:
-        reason = error.strerror or error
-        raise ImageError(f"{path} cannot be written: {reason}; {_REMEDIES.get(error.errno, _ELSEWHERE)}") from error
+    except (OSError, ValueError) as error:  # a ValueError for a name with a null character
+        reason, number = getattr(error, "strerror", None) or error, getattr(error, "errno", None)
+        raise ImageError(f"{path} cannot be written: {reason}; {_REMEDIES.get(number, _ELSEWHERE)}") from error
     return path
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from vizlib import assets, images
+from vizlib.images.contract import local_path
 from vizlib.images.galleries.gallery import Gallery
 
 
@@ -25,7 +26,7 @@ def folder(path: str | Path, workers: int = 2) -> Gallery:
     Raises:
         ImageError: `path` is not a folder, or there is no image in it.
     """
-    root = Path(path).expanduser().resolve()  # a worker may have another working folder
+    root = local_path(path).resolve()  # a worker may have another working folder
     if not root.is_dir():
         raise images.ImageError(f"{root} is not a folder: give the folder that holds your photos")
     files = [
@@ -58,8 +59,11 @@ def _fault(file: Path) -> str | None:
                 images.load(file)
             picture.draft("RGB", (1, 1))
             picture.load()
-    except Exception as error:  # decoders may raise almost anything on damaged files
-        return f"{file.name}: {error}"
+    except Exception:  # decoders may raise almost anything on damaged files
+        try:
+            images.load(file)  # perhaps the pixels are sound
+        except images.ImageError as error:
+            return f"{file.name}: {error}"
     return None
 
 
