@@ -4,6 +4,7 @@ import warnings
 from itertools import product
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -274,6 +275,12 @@ def test_positions_reach_the_border_and_stay_inside(length, size, stride):
     assert all(first < end == min(length, first + size) for first, end in spans)
     assert len(spans) == 1 or spans[-2][1] < length, "one position too many"
     assert spans[-1][1] == length or spans[-1][0] + stride >= length, "one too few"
+
+
+def test_sizes_of_any_library_are_whole_numbers():
+    expected = occlusion.positions(64, 16, 8)
+    for kind in (np.int64, np.uint8, torch.tensor):
+        assert occlusion.positions(64, kind(16), kind(8)) == expected
 
 
 @given(st.integers(1, 40), st.integers(1, 40))

@@ -4,13 +4,14 @@ import threading
 
 import pytest
 import torch
+import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.testing import assert_close
 
-from vizlib import hooks, images, models
-from vizlib.analysis import saliency
+from vizlib import hooks, images, models, plot
+from vizlib.analysis import saliency, segmentation
 from vizlib.models import stages
 
 
@@ -163,6 +164,71 @@ def test_cam_finds_the_pooling_however_it_is_written(pool, bias):
     assert_close(saliency.class_activation_map(small, x, 1).mean((1, 2)), expected)
 
 
+POOLINGS = {
+    "mean": lambda x: x.mean((2, 3)),
+    "mean of each row first": lambda x: x.mean(3).mean(2),
+    "of the flat map": lambda x: x.flatten(2).mean(2),
+    "sum": lambda x: x.sum((2, 3)) / x[0, 0].numel(),
+    "a window": lambda x: nn.functional.avg_pool2d(x, x.shape[2:]),
+    "with dropout": lambda x: nn.functional.dropout(nn.functional.adaptive_avg_pool2d(x, 1), training=False),
+}
+
+
+class Written(nn.Module):
+    """A network whose pooling is written out in `forward`."""
+
+    def __init__(self, pool):
+        super().__init__()
+        self.conv, self.last, self.pool = nn.Conv2d(3, 6, 3), nn.Linear(6, 4), pool
+
+    def forward(self, x):
+        return self.last(self.pool(nn.functional.relu(self.conv(x), inplace=True)).flatten(1))
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_cam_of_a_pooling_that_forward_writes_out(pooling, dtype):
+    net = models.wrap(Written(POOLINGS[pooling]).to(dtype), input_size=8)
+    x = torch.rand(2, 3, 8, 8)
+    evidence = saliency.class_activation_map(net, x, [1, 3])
+    assert evidence.shape == (2, 6, 6) and evidence.dtype == torch.float32
+    expected = net(x)[[0, 1], [1, 3]] - net.module.last.bias[[1, 3]]
+    assert_close(evidence.mean((1, 2)), expected, atol=1e-5 if dtype == torch.float32 else 5e-3, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["shufflenet_v2_x0_5", "mnasnet0_5"])
+def test_cam_of_networks_that_take_a_mean(name):
+    net = models.wrap(torchvision.models.get_model(name, num_classes=5), input_size=64)
+    last = [layer for layer in net.modules() if isinstance(layer, nn.Linear)][-1]
+    x = torch.rand(1, 3, 64, 64)
+    evidence = saliency.class_activation_map(net, x, 0)
+    assert evidence.shape == (1, 2, 2)
+    assert torch.allclose(evidence.mean() + last.bias[0], net(x)[0, 0], atol=1e-4)
+
+
+def test_cam_of_maps_of_one_pixel():
+    net = models.load("resnet18", "cpu", weights="untrained")
+    x = torch.rand(1, 3, 32, 32)
+    evidence = saliency.class_activation_map(net, x, 7)
+    assert evidence.shape == (1, 1, 1)
+    assert_close(evidence.sum() + net.module.fc.bias[7], net(x)[0, 7])
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        lambda x: x.amax((2, 3)),
+        lambda x: nn.functional.adaptive_max_pool2d(x, 1),
+        lambda x: x.mean((2, 3)).square(),
+        lambda x: x[:, :, 2, 2],
+    ],
+)
+def test_cam_refuses_another_pooling(pool):
+    net = models.wrap(Written(pool), input_size=8)
+    with pytest.raises(ValueError, match="Written.*global average pooling.*grad_cam"):
+        saliency.class_activation_map(net, torch.rand(1, 3, 8, 8))
+
+
 def test_cam_refuses_another_end():
     head = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 4))
     other = models.wrap(Pooled(nn.AdaptiveAvgPool2d(1), head), name="other", input_size=8)
@@ -244,6 +310,83 @@ def test_grad_cam_of_any_layer_and_size(net, photos):
         cam = saliency.grad_cam(net, large, layer=layer)
         assert cam.shape == (1, height, width) and cam.min() >= 0
         assert saliency.resized(cam, large).shape == (1, 100, 100)
+
+
+# --- numbers that say nothing ---------------------------------------------------------------------------------------
+
+
+def dull(weight: float = 1.0, bias: float = 0.0) -> models.Network:
+    """A network whose last weights are all the same, and whose maps are shifted by `bias`."""
+    body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+    body[0].bias.data.fill_(bias)
+    body[4].weight.data.fill_(weight)
+    return models.wrap(body, input_size=32)
+
+
+def test_grad_cam_of_negative_evidence_is_zero_and_can_be_shown():
+    net, x = dull(-1.0), torch.rand(1, 3, 32, 32)
+    heat = saliency.METHODS["Grad-CAM"](net, x, 0)
+    assert heat.max() == 0 and saliency.rescaled(heat).isfinite().all()
+    assert not segmentation.segment(x, heat[0]).cut
+    plot.to_png(plot.heat_map(x, heat[0]))
+
+
+@pytest.mark.parametrize("method", saliency.METHODS)
+def test_units_that_never_fire_give_maps_of_zeros(method):
+    net, x = dull(bias=-1000.0), torch.rand(2, 3, 32, 32)
+    maps = saliency.METHODS[method](net, x, 0)
+    assert maps.shape == (2, 32, 32) and maps.abs().max() == 0
+    assert saliency.rescaled(maps).abs().max() == 0
+
+
+@pytest.mark.parametrize("method", saliency.METHODS)
+def test_constant_images_give_finite_maps(net, method):
+    maps = saliency.METHODS[method](net, torch.tensor([0.0, 0.5, 1.0])[:, None, None, None].expand(3, 3, 64, 64))
+    assert maps.isfinite().all() and saliency.rescaled(maps).isfinite().all() and maps.min() >= 0
+
+
+@pytest.mark.parametrize("method", saliency.METHODS)
+def test_a_saturated_softmax_makes_no_difference(method):
+    """The score is the logit, so it tells as much as before."""
+    saturated, x = dull(), torch.rand(1, 3, 32, 32)
+    plain = saliency.METHODS[method](saturated, x, 0)
+    saturated.module[4].bias.data[0] = 1000
+    assert saturated.probabilities(saturated(x))[0, 0] == 1
+    assert_close(saliency.METHODS[method](saturated, x, 0), plain, atol=1e-4, rtol=1e-3)
+
+
+def test_tiny_maps_and_sparse_maps_are_scaled_like_any_others(photos):
+    maps = torch.rand(2, 8, 8)
+    assert_close(saliency.rescaled(1e-20 * maps), saliency.rescaled(maps))
+    sparse = torch.zeros(1, 32, 32)
+    sparse[0, 3, 4], sparse[0, 5, 6] = 0.5, 2.0
+    assert_close(saliency.rescaled(sparse), sparse / 2)
+
+
+# --- networks of other kinds ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", saliency.METHODS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_any_type_of_numbers_one_channel_and_a_network_in_training(method, dtype, channels):
+    body = nn.Sequential(
+        nn.Conv2d(channels, 8, 3),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Dropout(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 3),
+    )
+    net, x = models.wrap(body.to(dtype), channels * [0.5], channels * [0.25], input_size=32), torch.rand(1, 3, 32, 32)
+    body.train()  # the next epoch
+    before = body[1].running_mean.clone()
+    first, second = saliency.METHODS[method](net, x, 0), saliency.METHODS[method](net, x, 0)
+    assert torch.equal(before, body[1].running_mean), "the picture changed the statistics"
+    assert torch.equal(first, second), "two maps of one image differ"
+    assert first.shape == (1, 32, 32) and first.isfinite().all() and saliency.rescaled(first).isfinite().all()
+    assert all(part.training for part in body.modules())
 
 
 # --- what they leave behind -----------------------------------------------------------------------------------------

@@ -65,6 +65,22 @@ def test_bad_shares(options):
         seg.seeds(torch.rand(8, 8), **options)
 
 
+def test_a_map_with_nan_is_named():
+    for value in (torch.nan, torch.inf):
+        heat = torch.rand(8, 8)
+        heat[2, 3] = value
+        with pytest.raises(ValueError, match="saliency.*NaN or infinite"):
+            seg.seeds(heat)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
+def test_a_constant_image_and_a_map_of_zeros(level):
+    image = torch.full((1, 3, 32, 32), level)
+    nothing = seg.segment(image, torch.zeros(32, 32))
+    assert not nothing.cut and not nothing.mask.any()
+    assert seg.segment(image, disc(32, 8).float()).mask.shape == (32, 32)
+
+
 def test_bad_shapes():
     with pytest.raises(ValueError, match=r"saliency.*\(H, W\).*\(1, 8, 8\)"):
         seg.seeds(torch.rand(1, 8, 8))

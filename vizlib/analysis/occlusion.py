@@ -18,6 +18,7 @@ from torchvision.transforms.functional import gaussian_blur
 from vizlib import images
 from vizlib.analysis.incremental import Clean, Interval, clean_run, occlude, work
 from vizlib.models import Network, Target
+from vizlib.models.choosing import as_integer
 from vizlib.optimize import last
 
 FILLS = ("mean", "blur", "gray", "black", "noise")
@@ -46,8 +47,9 @@ def positions(length: int, size: int, stride: int) -> list[Interval]:
         ValueError: `size` or `stride` is not a whole number of at least 1, or the occluder is larger than the image.
     """
     for name, value in (("size", size), ("stride", stride)):
-        if not isinstance(value, int) or value < 1:
+        if (as_integer(value) or 0) < 1:
             raise ValueError(f"{name} = {value!r}: expected a whole number of pixels, at least 1")
+    size, stride = as_integer(size), as_integer(stride)
     if size > length:
         raise ValueError(f"size = {size}: the occluder is larger than the image of {length} pixels; make it smaller")
     starts = range(0, min(length - size + stride, length), stride)

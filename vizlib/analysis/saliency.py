@@ -10,6 +10,7 @@ each image, or None for the class that the network predicts; see `Network.class_
 logit, not of the probability, because a probability also rises when the other classes fall.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -161,15 +162,45 @@ def importance(attributions: Tensor) -> Tensor:
 # --- class activation maps ------------------------------------------------------------------------------------------
 
 
-class _LastPooling(TorchFunctionMode):
-    """Keeps the input of the last global average pooling, whether that is a module or a function call in `forward`."""
+class _End(TorchFunctionMode):
+    """Inside the `with`, keeps the last maps `(N, C, h, w)` of a forward pass, and what its last linear layer did.
 
-    maps: Tensor | None = None
+    It sees every call of torch, so it does not matter whether a layer is a module or is written out in `forward`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps: deque[Tensor] = deque(maxlen=8)
+        self.linear: tuple[Tensor, Tensor, Tensor] | None = None  # its input, weight and output
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        if function is F.adaptive_avg_pool2d:
-            self.maps = args[0]
-        return function(*args, **(kwargs or {}))
+        output = function(*args, **(kwargs or {}))
+        if function is F.linear:
+            x, weight = [*args, *(kwargs or {}).values()][:2]
+            self.linear = x, weight, output
+        elif isinstance(output, Tensor) and output.ndim == 4 and not isinstance(output, nn.Parameter):
+            self.maps.append(output)
+        return output
+
+    def weighted(self, logits: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Maps and the weights `(K, C)` of a linear layer that takes their means and gives the logits.
+
+        The weights are the identity for maps whose means are the logits.
+        """
+        heads = [(logits, torch.eye(logits.shape[1]).to(logits))]
+        if self.linear is not None and _same(self.linear[2], logits, logits.abs().max()):
+            heads.append(self.linear[:2])
+        for maps in self.maps:
+            wide = maps.to(torch.promote_types(maps.dtype, torch.float32))
+            for means, weight in heads:
+                if _same(wide.mean((2, 3)), means, wide.abs().mean((2, 3)).max()):
+                    yield wide, weight.to(wide.dtype)
+
+
+def _same(a: Tensor, b: Tensor, size: Tensor) -> bool:
+    """Whether two tensors agree up to rounding, for numbers of this size."""
+    eps = max(torch.finfo(tensor.dtype).eps for tensor in (a, b))
+    return a.shape == b.shape and bool((a - b).abs().max() <= eps**0.5 * size)
 
 
 @torch.no_grad()
@@ -177,8 +208,8 @@ def class_activation_map(net: Network, images: Tensor, target: Target = None) ->
     """CAM: where the evidence for a class is, in a network that ends in global average pooling and one linear layer.
 
     With the last feature maps f_k and the weights w_k of the class, CAM is the sum over k of w_k f_k(i, j). Its mean
-    over positions, plus the bias of the class, is the logit. Where a convolution makes one map for each class, as in
-    SqueezeNet, CAM is that map.
+    over positions, plus the bias of the class, is the logit; maps and weights are found by this, however the pooling is
+    written. Where a convolution makes one map for each class, as in SqueezeNet, CAM is that map.
 
     Returns:
         `(N, h, w)`, the size of the last feature maps, signed, in units of the score.
@@ -189,19 +220,14 @@ def class_activation_map(net: Network, images: Tensor, target: Target = None) ->
 
     Paper: Zhou et al. 2016, eq. 2.
     """
-    with _LastPooling() as pooling:
+    with _End() as end:
         logits = net(images)
-    linear = next((m for m in reversed(list(net.modules())) if isinstance(m, nn.Linear)), None)
-    maps = pooling.maps
-    if maps is not None and linear is not None and maps.shape[1] == linear.in_features:
-        evidence = torch.einsum("nchw,kc->nkhw", maps, linear.weight)
-        bias = 0 if linear.bias is None else linear.bias
-    else:
-        evidence, bias = maps, 0
-    expected = None if evidence is None else evidence.mean((2, 3)) + bias
-    if expected is None or expected.shape != logits.shape or not torch.allclose(expected, logits, 1e-3, 1e-3):
+    largest = max((maps.shape[2:].numel() for maps in end.maps), default=0)
+    found = [pair for pair in end.weighted(logits) if pair[0].shape[2:].numel() > 1 or largest == 1]
+    if not found:  # or only what has been pooled already
         raise ValueError(f"{net.name} does not end in global average pooling and one linear layer: use grad_cam")
-    return evidence[range(len(logits)), net.class_indices(target, logits)]
+    maps, weight = found[-1]
+    return torch.einsum("nchw,nc->nhw", maps, weight[net.class_indices(target, logits)])
 
 
 def grad_cam(net: Network, images: Tensor, target: Target = None, layer: str | None = None) -> Tensor:
@@ -237,7 +263,9 @@ def grad_cam(net: Network, images: Tensor, target: Target = None, layer: str | N
     gradient = torch.autograd.grad(score, maps, allow_unused=True)[0] if joined else None
     if gradient is None:
         raise ValueError(f"layer {layer!r}: the class score of {net.name} does not depend on it; choose another layer")
-    return (gradient.mean((2, 3), keepdim=True) * maps.detach()).sum(1).relu()
+    wide = torch.promote_types(maps.dtype, torch.float32)
+    weights = gradient.mean((2, 3), keepdim=True, dtype=wide)
+    return (weights * maps.detach()).sum(1).relu()
 
 
 # --- all in one form ------------------------------------------------------------------------------------------------
@@ -261,6 +289,11 @@ METHODS: dict[str, Method] = {
 
 
 def rescaled(maps: Tensor, quantile: float = 0.99) -> Tensor:
-    """Maps `(N, H, W)`, not negative, scaled to [0, 1] for display: 1 is the `quantile` of each map."""
-    top = maps.flatten(1).quantile(quantile, dim=1).clamp(min=1e-12)
-    return (maps / top[:, None, None]).clamp(0, 1)
+    """Maps `(N, H, W)`, not negative, scaled to [0, 1] for display: 1 is the `quantile` of each map.
+
+    Where that is 0, because few pixels have a value at all, 1 is the maximum. A map of zeros stays one.
+    """
+    flat = maps.flatten(1)
+    top = flat.quantile(quantile, dim=1)
+    top = torch.where(top > 0, top, flat.amax(1))[:, None, None]
+    return torch.where(top > 0, maps / top, 0.0).clamp(0, 1)

@@ -46,10 +46,13 @@ def seeds(saliency: Tensor, sure: float = 0.1, background: float = 0.2, smooth: 
         MAYBE_BACKGROUND below it. A constant map is MAYBE_BACKGROUND everywhere.
 
     Raises:
-        ValueError: The map does not have two dimensions, or a share or `smooth` is out of range.
+        ValueError: The map does not have two dimensions, holds values that are not finite, or a share or `smooth` is
+            out of range.
     """
     if saliency.ndim != 2:
         raise ValueError(f"saliency: expected one map (H, W), got shape {tuple(saliency.shape)}")
+    if not saliency.isfinite().all():
+        raise ValueError("saliency holds NaN or infinite values: check what the map was computed from")
     if not (sure > 0 and background > 0 and sure + background <= 1 and smooth >= 0):
         raise ValueError(
             f"sure = {sure}, background = {background}, smooth = {smooth}: expected shares above 0 that add up to at "
