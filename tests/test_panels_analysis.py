@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+import torch
 
 from vizlib import models
 from vizlib.analysis import activations, patches
@@ -74,6 +75,47 @@ def test_a_panel_draws_and_follows_its_controls(
         explorer.close()
 
     asyncio.run(watch())
+
+
+STAGES = {  # panels that begin at a layer, and the stage that it is
+    "activation_map": ("middle", panels.activation_map),
+    "activation_grid": ("middle", panels.activation_grid),
+    "activation_region": ("high", panels.activation_region),
+    "patches_of_channel": ("high", lambda net: panels.patches_of_channel(net, PATCHES)),
+    "patches_receptive_field": ("middle", panels.patches_receptive_field),
+    "guided_relu": ("high", panels.guided_relu),
+    "guided_neuron": ("high", panels.guided_neuron),
+    "guided_patches": ("high", lambda net: panels.guided_patches(net, PATCHES)),
+}
+
+
+@pytest.mark.parametrize(("stage", "make"), STAGES.values(), ids=STAGES)
+def test_a_panel_begins_at_a_stage_of_its_network(
+    stage: str, make: Callable[[Network], Explorer], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("VIZLIB_LIVE", "0")
+    other = models.load("miniresnet", "cpu")
+    explorer = make(other)
+    assert explorer.error is None and explorer.picture.content
+    assert explorer._controls["layer"].value == getattr(other.stages, stage)
+
+
+def test_the_rank_of_a_class_ends_at_the_last_one(net: Network, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("VIZLIB_LIVE", "0")
+    two = models.wrap(
+        torch.nn.Sequential(
+            torch.nn.Conv2d(3, 8, 5, 2),
+            torch.nn.ReLU(),
+            torch.nn.AdaptiveAvgPool2d(1),
+            torch.nn.Flatten(),
+            torch.nn.Linear(8, 2),
+        ),
+        classes=["yes", "no"],
+        input_size=64,
+    )
+    for network, last in ((net, 200), (two, 2)):
+        explorer = panels.guided_classes(network)
+        assert explorer.picture.content and explorer._controls["rank"].max == last
 
 
 def test_what_is_known_is_not_scanned_again(net: Network, monkeypatch: pytest.MonkeyPatch):

@@ -49,7 +49,8 @@ def extracting(
 
     Args:
         layer: A name in `net.layers`; None takes `stages.last_layer(net)`, and 'pixels' the image itself.
-        side: The side in pixels of the squares that images are prepared as; None takes `net.input_size`.
+        side: The side in pixels of the squares that images are prepared as; None takes `net.input_size`, or 128
+            where that is larger: a gallery has hundreds of images.
         pool: Average each channel over its feature map; otherwise the maps are flattened.
         workers: The number of threads that decode images; with 0 they are decoded in this thread.
         cached: Whether to keep the features on disk, and to reuse those stored there. While hooks are registered on the
@@ -64,7 +65,7 @@ def extracting(
     """
     if not len(gallery):
         raise ValueError(f"gallery {gallery.name!r} is empty, expected at least one image: choose another gallery")
-    layer, side = layer or stages.last_layer(net), side or net.input_size
+    layer, side = layer or stages.last_layer(net), side or min(net.input_size, 128)
     batches = [range(start, min(start + BATCH, len(gallery))) for start in range(0, len(gallery), BATCH)]
     cached = cached and (layer == "pixels" or not any(_hooked(part) for part in net.modules()))
     made_by = "" if layer == "pixels" or not cached else _maker(net)  # pixels do not depend on the network

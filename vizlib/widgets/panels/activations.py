@@ -17,13 +17,15 @@ def prepared(image: Tensor, net: Network) -> Tensor:
     return images.prepare(image, max(128, net.input_size))
 
 
-def activation_map(net: Network, photo: str = "chelsea", layer: str = "relu4", channel: int = 0) -> widgets.Explorer:
+def activation_map(
+    net: Network, photo: str = "chelsea", layer: str | None = None, channel: int = 0
+) -> widgets.Explorer:
     """A photo, and one channel's activation map of any layer laid over it.
 
     Args:
         net: The network at first; the panel offers others.
         photo: The name of the photo at first.
-        layer, channel: What is drawn at first.
+        layer, channel: What is drawn at first; None means the middle stage of `net`.
     """
 
     def draw(image: Tensor, net: Network, layer: str, channel: int) -> Figure:
@@ -37,7 +39,7 @@ def activation_map(net: Network, photo: str = "chelsea", layer: str = "relu4", c
         title="activation map",
         shown=("image", "layer", "channel"),
         image=widgets.ImagePicker(photo),
-        **channel_pickers(net, layer, channel),
+        **channel_pickers(net, layer or net.stages.middle, channel),
     )
 
 
@@ -64,13 +66,15 @@ def activation_zeros(net: Network, photo: str = "flower") -> widgets.Explorer:
     )
 
 
-def activation_grid(net: Network, photo: str = "coffee", layer: str = "relu3", scale: str = "each") -> widgets.Explorer:
+def activation_grid(
+    net: Network, photo: str = "coffee", layer: str | None = None, scale: str = "each"
+) -> widgets.Explorer:
     """The maps of 48 channels of a layer, each on a scale of its own or all on one scale.
 
     Args:
         net: The network at first; the panel offers others.
         photo: The name of the photo at first.
-        layer: The layer at first.
+        layer: The layer at first; None means the middle stage of `net`.
         scale: 'each' or 'together'.
     """
     networks = widgets.NetworkPicker([net])
@@ -87,7 +91,7 @@ def activation_grid(net: Network, photo: str = "coffee", layer: str = "relu3", s
         shown=("image", "layer", "scale"),
         image=widgets.ImagePicker(photo),
         net=networks,
-        layer=widgets.LayerPicker(networks, activations.map_shapes, first=layer),
+        layer=widgets.LayerPicker(networks, activations.map_shapes, first=layer or net.stages.middle),
         scale=choice("scale", ["each", "together"], scale),
     )
 
@@ -95,7 +99,7 @@ def activation_grid(net: Network, photo: str = "coffee", layer: str = "relu3", s
 def activation_region(
     net: Network,
     photo: str = "coffee",
-    layer: str = "relu6",
+    layer: str | None = None,
     rows: tuple[float, float] = (0.22, 0.5),
     columns: tuple[float, float] = (0.3, 0.66),
     rank: int = 1,
@@ -105,7 +109,7 @@ def activation_region(
     Args:
         net: The network at first; the panel offers others.
         photo: The name of the photo at first.
-        layer: The layer at first.
+        layer: The layer at first; None means the high stage of `net`.
         rows, columns: The region, from top to bottom and from left to right, as fractions of the image.
         rank: Which channel is drawn: 1 responds most, 2 is the next.
     """
@@ -128,7 +132,7 @@ def activation_region(
         shown=("image", "layer", "rows", "columns", "rank"),
         image=widgets.ImagePicker(photo),
         net=networks,
-        layer=widgets.LayerPicker(networks, activations.map_shapes, first=layer),
+        layer=widgets.LayerPicker(networks, activations.map_shapes, first=layer or net.stages.high),
         rows=widgets.span("rows", rows),
         columns=widgets.span("columns", columns),
         rank=widgets.integer("rank", rank, 1, 10),

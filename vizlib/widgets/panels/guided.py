@@ -22,13 +22,13 @@ from vizlib.widgets.panels.scans import scans
 RULES = ("guided", "deconvnet", "backprop")
 
 
-def guided_relu(net: Network, photo: str = "chelsea", layer: str = "relu6", channel: int = 20) -> widgets.Explorer:
+def guided_relu(net: Network, photo: str = "chelsea", layer: str | None = None, channel: int = 20) -> widgets.Explorer:
     """The map of one channel, the gradient of the most probable class that arrives at it, and what three rules keep.
 
     Args:
         net: The network at first; the panel offers others.
         photo: The name of the photo at first.
-        layer, channel: What is drawn at first; the layers that end in a ReLU can be chosen.
+        layer, channel: What is drawn at first, of the layers that end in a ReLU; None means the high stage of `net`.
     """
 
     def rectified(net: Network) -> list[str]:
@@ -54,19 +54,19 @@ def guided_relu(net: Network, photo: str = "chelsea", layer: str = "relu6", chan
         title="three rules at a ReLU",
         shown=("image", "layer", "channel"),
         image=widgets.ImagePicker(photo),
-        **channel_pickers(net, layer, channel, rectified),
+        **channel_pickers(net, layer or net.stages.high, channel, rectified),
     )
 
 
 def guided_neuron(
-    net: Network, photo: str = "coffee", layer: str = "relu6", channel: int = 185, rule: str = "guided"
+    net: Network, photo: str = "coffee", layer: str | None = None, channel: int = 185, rule: str = "guided"
 ) -> widgets.Explorer:
     """The gradient of a channel, where it fires most on a photo, with respect to the photo.
 
     Args:
         net: The network at first; the panel offers others.
         photo: The name of the photo at first.
-        layer, channel: What is drawn at first.
+        layer, channel: What is drawn at first; None means the high stage of `net`.
         rule: How a gradient passes a ReLU: 'guided', 'deconvnet' or 'backprop'.
     """
 
@@ -93,7 +93,7 @@ def guided_neuron(
         title="gradient of a neuron",
         shown=("image", "layer", "channel", "rule"),
         image=widgets.ImagePicker(photo),
-        **channel_pickers(net, layer, channel),
+        **channel_pickers(net, layer or net.stages.high, channel),
         rule=choice("rule", RULES, rule),
     )
 
@@ -101,7 +101,7 @@ def guided_neuron(
 def guided_patches(
     net: Network,
     gallery: Gallery | None = None,
-    layer: str = "relu6",
+    layer: str | None = None,
     channel: int = 20,
     rule: str = "guided",
     known: TopPatches | None = None,
@@ -113,7 +113,7 @@ def guided_patches(
     Args:
         net: The network at first; the panel offers others.
         gallery: Where the patches are taken from; by default, from the bundled photos, without mirrored ones.
-        layer, channel: What is drawn at first.
+        layer, channel: What is drawn at first; None means the high stage of `net`.
         rule: How a gradient passes a ReLU: 'guided', 'deconvnet' or 'backprop'.
         known: A scan of `net` over this gallery, if there is one; otherwise, eight patches of each channel are kept.
     """
@@ -141,7 +141,7 @@ def guided_patches(
         draw,
         alt="Eight patches that excite a channel most, above the gradients of its neurons",
         title="gradients of a channel's patches",
-        **channel_pickers(net, layer, channel),
+        **channel_pickers(net, layer or net.stages.high, channel),
         rule=choice("rule", RULES, rule),
     )
 
@@ -152,14 +152,17 @@ def guided_classes(net: Network, photo: str = "astronaut", rank: int = 50, rule:
     Args:
         net: The network at first; the panel offers others.
         photo: The name of the photo at first.
-        rank: The other class: 2 is the second most probable, 200 the least.
+        rank: The other class: 2 is the second most probable; the last one, at most, is the least.
         rule: How a gradient passes a ReLU: 'guided', 'deconvnet' or 'backprop'.
     """
+
+    most = max(2, len(net.classes)) if net.classes else 200
 
     def draw(image: Tensor, net: Network, rank: int, rule: str) -> Figure:
         square = images.prepare(image, max(128, net.input_size))
         order = net(square)[0].argsort(descending=True)
-        chosen = [order[0].item(), order[min(rank, len(order)) - 1].item()]
+        rank = min(rank, len(order))
+        chosen = [order[0].item(), order[rank - 1].item()]
         first, second = (guided.gradient(net, square, None, index, rule=rule) for index in chosen)
         names = [net.classes[index] if net.classes else f"class {index}" for index in chosen]
         titles = ["the image", f"1: {names[0]}", f"{rank}: {names[1]}"]
@@ -173,6 +176,6 @@ def guided_classes(net: Network, photo: str = "astronaut", rank: int = 50, rule:
         shown=("image", "rank", "rule"),
         image=widgets.ImagePicker(photo),
         net=widgets.NetworkPicker([net]),
-        rank=widgets.integer("rank", rank, 2, 200),
+        rank=widgets.integer("rank", min(rank, most), 2, most),
         rule=choice("rule", RULES, rule),
     )

@@ -24,7 +24,7 @@ from vizlib.widgets.panels.scans import scans
 def patches_of_channel(
     net: Network,
     gallery: Gallery | None = None,
-    layer: str = "relu6",
+    layer: str | None = None,
     channel: int = 20,
     k: int = 9,
     known: TopPatches | None = None,
@@ -36,7 +36,7 @@ def patches_of_channel(
     Args:
         net: The network at first; the panel offers others.
         gallery: Where the patches are taken from; by default, from the bundled photos.
-        layer, channel: What is drawn at first.
+        layer, channel: What is drawn at first; None means the high stage of `net`.
         k: How many patches, at most 12 or as many as are known.
         known: A scan of `net` over this gallery, if there is one.
     """
@@ -62,20 +62,20 @@ def patches_of_channel(
         draw,
         alt="The top patches of one channel, and the images that they come from with the patch lit",
         title="patches of a channel",
-        **channel_pickers(net, layer, channel),
+        **channel_pickers(net, layer or net.stages.high, channel),
         k=widgets.integer("k", k, 1, most),
     )
 
 
 def patches_receptive_field(
-    net: Network, photo: str = "chelsea", layer: str = "relu4", down: int = 50, across: int = 50
+    net: Network, photo: str = "chelsea", layer: str | None = None, down: int = 50, across: int = 50
 ) -> widgets.Explorer:
     """What one cell of a layer can see, and the gradient of that cell, summed over its channels.
 
     Args:
         net: The network at first; the panel offers others.
         photo: The name of the photo at first.
-        layer: The layer at first.
+        layer: The layer at first; None means the middle stage of `net`.
         down, across: Where the cell lies, in percent of the map's height and width.
     """
     networks = widgets.NetworkPicker([net])
@@ -98,7 +98,7 @@ def patches_receptive_field(
         shown=("image", "layer", "down", "across"),
         image=widgets.ImagePicker(photo),
         net=networks,
-        layer=widgets.LayerPicker(networks, activations.map_shapes, first=layer),
+        layer=widgets.LayerPicker(networks, activations.map_shapes, first=layer or net.stages.middle),
         down=widgets.integer("down", down, 0, 100),
         across=widgets.integer("across", across, 0, 100),
     )

@@ -50,13 +50,13 @@ def saliency_cheat(
     )
 
 
-def saliency_randomized(net: Network, photo: str = "coffee", layer: str = "conv6") -> widgets.Explorer:
+def saliency_randomized(net: Network, photo: str = "coffee", layer: str | None = None) -> widgets.Explorer:
     """Five maps of a trained network, and below them those of the same network made random down to a layer.
 
     Args:
         net: The network at first, one that `models.load` knows; the panel offers others.
         photo: The name of the photo at first.
-        layer: How far down the network is random at first.
+        layer: How far down the network is random at first; None means its last three layers with weights.
     """
 
     def guided(net: Network, image: Tensor, target: Target = None) -> Tensor:
@@ -69,7 +69,8 @@ def saliency_randomized(net: Network, photo: str = "coffee", layer: str = "conv6
     def draw(layer: str, image: Tensor, net: Network) -> Iterator[Figure]:
         square = images.prepare(image, max(128, net.input_size))
         target = saliency.predicted(net, square)
-        random = sanity.randomized(net, models.load(net.name, weights="untrained"), layer)
+        fresh = models.load(net.name.removesuffix(" (untrained)"), weights="untrained")
+        random = sanity.randomized(net, fresh, layer)
         rows, heads = {"trained": [], "random": []}, []
         for name, method in methods.items():
             heats = [method(stage, square, target) for stage in (net, random)]
@@ -81,9 +82,9 @@ def saliency_randomized(net: Network, photo: str = "coffee", layer: str = "conv6
     networks = widgets.NetworkPicker([net])
     return widgets.explore(
         draw,
-        alt="Maps of the trained and of a partly random network; only guided backprop's look alike",
+        alt="Maps of the trained network, and below them those of a partly random one",
         title="the random network",
-        layer=widgets.LayerPicker(networks, sanity.layers_from_top, first=layer),
+        layer=widgets.LayerPicker(networks, sanity.layers_from_top, first=layer or sanity.layers_from_top(net)[:3][-1]),
         image=widgets.ImagePicker(photo),
         net=networks,
     )
