@@ -131,6 +131,20 @@ def test_a_dead_neuron_wakes_up_during_the_warm_up():
     assert end(0) == 0 and end(12) > 0.05
 
 
+def test_awake_lets_the_gradient_of_a_score_through_a_relu_that_is_off_and_changes_no_other(net):
+    module = nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2), nn.ReLU())
+    nn.init.constant_(module[3].bias, -9)
+    for network, target, dead in (
+        (models.wrap(module, (0.5,) * 3, (0.25,) * 3, input_size=16), 0, True),
+        (net, 1, False),
+    ):
+        image = blank(network).image().detach().requires_grad_()
+        (plain,) = torch.autograd.grad(network(image)[0, target], image)
+        with ascent.awake(network):
+            (woken,) = torch.autograd.grad(network(image)[0, target], image)
+        assert plain.any() != dead and woken.any() and (dead or torch.equal(woken, plain))
+
+
 def test_the_network_is_left_as_it_was_even_when_stopped_in_the_middle(net):
     before = copy.deepcopy(net.state_dict())
     run = ascend(net, blank(net), objectives.channel("relu6", 3), AscentKnobs(steps=9, jitter=2))

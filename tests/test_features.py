@@ -69,6 +69,15 @@ def test_the_last_layer_is_what_the_classifier_takes(name, layer):
     assert stages.last_layer(models.load(name, weights="untrained", device="cpu")) == layer
 
 
+@pytest.mark.parametrize(
+    ("name", "layer", "before"),
+    [("minivgg", "relu7", "conv7"), ("alexnet", "relu5", "conv5"), ("squeezenet1_0", "fire9", "fire9")],
+)
+def test_what_a_relu_rectifies_is_the_layer_before_it(name, layer, before):
+    net = models.load(name, weights="untrained", device="cpu")
+    assert net.stages.last == layer and stages.before_relu(net, layer) == before
+
+
 def test_it_is_computed_once_and_again_when_anything_matters(net, gallery, counter):
     first = features.features(net, gallery, "relu7")
     assert sum(counter) == len(gallery)

@@ -101,6 +101,13 @@ def last_maps(net: "Network") -> str:
     return names[last]
 
 
+def before_relu(net: "Network", layer: str) -> str:
+    """The layer that a ReLU follows: `conv7` for MiniVGG's `relu7`; a layer that is no ReLU stands for itself."""
+    names = list(net.layers)
+    rectifies = isinstance(net.layers[layer], nn.ReLU | nn.ReLU6) and names.index(layer) > 0
+    return names[names.index(layer) - 1] if rectifies else layer
+
+
 def content_and_style_layers(net: "Network") -> tuple[list[str], list[str]]:
     """The content layer (a list of one) and the style layers that work well for a network, from shallow to deep.
 

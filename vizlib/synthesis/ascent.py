@@ -7,7 +7,7 @@ of its own, and all of them may be changed while the optimisation runs.
 """
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -180,6 +180,14 @@ def logit(net: Network, target: Target) -> Objective:
         return logits.gather(1, net.class_indices(target, logits)[:, None])[:, 0]
 
     return Objective(f"logit of {target}", frozenset([OUTPUT]), score)
+
+
+def awake(net: Network) -> AbstractContextManager[None]:
+    """Inside the `with`, the gradient of a score also passes ReLUs that are off in a whole image, and wakes them up.
+
+    A plain gradient is zero there, and nothing climbs; SqueezeNet's logits, for example, come from a ReLU.
+    """
+    return relu_rule(net, lambda gradient, slope: -_wake(-gradient, slope), required=False)
 
 
 def _view(knobs: AscentKnobs):

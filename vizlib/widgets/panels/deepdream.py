@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vizlib import images, plot, widgets
 from vizlib.analysis.activations import map_shapes
-from vizlib.models import Network
+from vizlib.models import Network, stages
 from vizlib.optimize import Step
 from vizlib.synthesis.deepdream import AIMS, DreamKnobs, dream
 from vizlib.widgets import Explorer, Progress, live
@@ -28,7 +28,7 @@ def at_full_size(step: Step, photo: Tensor, size: int) -> Tensor:
 def deepdream(
     net: Network,
     photo: str = "chelsea",
-    layer: str = "conv7",
+    layer: str | None = None,
     octaves: int = 4,
     jitter: int = 16,
     smoothing: float = 1,
@@ -40,9 +40,11 @@ def deepdream(
     Args:
         net: The network that dreams at first; the panel offers others.
         photo: The name of the photo at first.
-        layer, octaves, jitter, smoothing, steps: Where the sliders stand at first; see `DreamKnobs`.
+        layer, octaves, jitter, smoothing, steps: Where the sliders stand at first; see `DreamKnobs`. No layer stands
+            for the last stage before its ReLU: conv7 of MiniVGG.
         size: The photo's shorter side at first, in pixels.
     """
+    layer = layer or stages.before_relu(net, net.stages.last)
     knobs = DreamKnobs(layer=layer)
     networks = widgets.NetworkPicker([net])
     layers = widgets.LayerPicker(networks, map_shapes, layer)
@@ -83,7 +85,7 @@ def guided_dream(
     net: Network,
     photo: str = "china",
     guide: str = "chelsea",
-    layer: str = "relu7",
+    layer: str | None = None,
     size: int = 176,
     steps: int = 240,
 ) -> live.Run:
@@ -92,9 +94,10 @@ def guided_dream(
     Args:
         net: The network that dreams at first; the panel offers others.
         photo, guide: The names of the photo and of the guide at first.
-        layer, steps: Where the sliders stand at first; see `DreamKnobs`.
+        layer, steps: Where the sliders stand at first; see `DreamKnobs`. No layer stands for the last stage.
         size: The photo's shorter side at first, in pixels.
     """
+    layer = layer or net.stages.last
     knobs = DreamKnobs(layer=layer)
     networks = widgets.NetworkPicker([net])
 
@@ -124,15 +127,16 @@ def guided_dream(
     )
 
 
-def dream_channels(net: Network, photo: str = "china", layer: str = "relu7", first: int = 60) -> Explorer:
+def dream_channels(net: Network, photo: str = "china", layer: str | None = None, first: int = 60) -> Explorer:
     """Six dreams of one photo, each of one channel.
 
     Args:
         net: The network that dreams at first; the panel offers others.
         photo: The name of the photo at first.
-        layer: The layer at first.
+        layer: The layer at first; None takes the last stage.
         first: The first of the six channels; they begin again at 0 after the layer's last.
     """
+    layer = layer or net.stages.last
 
     def draw(photo: Tensor, layer: str, first: int, net: Network) -> Iterator[Progress]:
         small, count = images.resize(photo, max(112, net.min_size)), map_shapes(net)[layer][0]
@@ -159,7 +163,7 @@ def dream_channels(net: Network, photo: str = "china", layer: str = "relu7", fir
 
 
 def dream_parts(
-    net: Network, measures: Mapping[str, Callable[[Tensor], float]], photo: str = "coffee", layer: str = "relu6"
+    net: Network, measures: Mapping[str, Callable[[Tensor], float]], photo: str = "coffee", layer: str | None = None
 ) -> Explorer:
     """A photo, and its dream with more or fewer octaves, with jitter and smoothing or without.
 
@@ -167,8 +171,9 @@ def dream_parts(
         net: The network that dreams at first; the panel offers others.
         measures: What to say of the change `(1, 3, H, W)` in the picture: shares of it, by name.
         photo: The name of the photo at first.
-        layer: The layer at first.
+        layer: The layer at first; None takes the fourth of the five stages, relu6 of MiniVGG.
     """
+    layer = layer or net.stages.high
 
     def draw(
         photo: Tensor, layer: str, net: Network, octaves: int, jitter: int, smoothing: float

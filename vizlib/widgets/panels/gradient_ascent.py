@@ -13,13 +13,14 @@ from vizlib import models, plot, widgets
 from vizlib.analysis.activations import map_shapes
 from vizlib.hooks import read
 from vizlib.images import resize
-from vizlib.models import Network
+from vizlib.models import Network, stages
 from vizlib.optimize import Step, objectives
 from vizlib.synthesis import ascent
 from vizlib.synthesis.ascent import AscentKnobs, ascend, blank
 from vizlib.widgets import live
 from vizlib.widgets.panels.controls import channel_pickers, choice, class_box, ladder
 
+SIDE = 112  # pixels: the images are at most as wide, so that a step takes a fraction of a second
 RATES = [0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1]
 
 
@@ -34,7 +35,8 @@ def judged() -> Callable[..., Tensor]:
         other = next(judge for judge in judges if judge.name != net.name)
         roles = {f"{net.name} (climbs)": net, f"{other.name} (judges)": other}
         asked = {role: one for role, one in roles.items() if target in (one.classes or ())}
-        sure = {role: ascent.verdict(one, step.image, target).probability.item() for role, one in asked.items()}
+        seen = {role: step.image if one is net else resize(step.image, one.input_size) for role, one in asked.items()}
+        sure = {role: ascent.verdict(one, seen[role], target).probability.item() for role, one in asked.items()}
         return plot.with_bars(step.image, sure, side=480)
 
     return picture
@@ -43,6 +45,10 @@ def judged() -> Callable[..., Tensor]:
 def contact_sheet(columns: int) -> Callable[[Step], Tensor]:
     """A picture for `live.run`: a batch of images, each 160 pixels wide, in so many columns."""
     return lambda step: make_grid(resize(step.image, (160, 160), "bicubic"), columns, padding=4, pad_value=1)[None]
+
+
+def _side(net: Network) -> int:
+    return min(net.input_size, SIDE)
 
 
 def climb(
@@ -60,7 +66,7 @@ def climb(
     knobs, networks = AscentKnobs(), widgets.NetworkPicker([net])
 
     def start(net: Network, target: str, noise: float) -> Iterator[Step]:
-        return ascend(net, blank(net, contrast=noise), ascent.logit(net, target), knobs)
+        return ascend(net, blank(net, side=_side(net), contrast=noise), ascent.logit(net, target), knobs)
 
     return live.run(
         start,
@@ -103,7 +109,7 @@ def gradient_ascent(
     knobs, networks = AscentKnobs(), widgets.NetworkPicker([net])
 
     def start(net: Network, target: str, made_of: str) -> Iterator[Step]:
-        picture = blank(net, contrast=0.1, fourier=made_of == "frequencies")
+        picture = blank(net, side=_side(net), contrast=0.1, fourier=made_of == "frequencies")
         return ascend(net, picture, ascent.logit(net, target), knobs)
 
     return live.run(
@@ -134,22 +140,24 @@ def gradient_ascent(
     )
 
 
-def channels(net: Network, layer: str = "relu5", first: int = 0, steps: int = 300) -> live.Run:
+def channels(net: Network, layer: str | None = None, first: int = 0, steps: int = 300) -> live.Run:
     """Images for eight neighbouring channels of a layer, excited at once.
 
     Args:
         net: The network at first; the panel offers others.
-        layer: The layer at first; one that the network does not have stands for its first.
+        layer: The layer at first; one that the network does not have stands for its first, and None for one in the
+            middle: relu5 of MiniVGG.
         first: The first of the eight channels; they begin again at 0 after the layer's last.
         steps: How many steps.
     """
     knobs = AscentKnobs(learning_rate=0.05)
     networks = widgets.NetworkPicker([net])
+    layer = layer or stages.content_and_style_layers(net)[0][0]
 
     def start(net: Network, layer: str, first: int) -> Iterator[Step]:
         count = read(net, blank(net).image().detach(), [layer])[layer].shape[1]
         which = (torch.arange(8) + first) % count
-        return ascend(net, blank(net, 8, fourier=True), objectives.channel(layer, which), knobs)
+        return ascend(net, blank(net, 8, _side(net), fourier=True), objectives.channel(layer, which), knobs)
 
     return live.run(
         start,
@@ -176,24 +184,30 @@ def channels(net: Network, layer: str = "relu5", first: int = 0, steps: int = 30
 
 
 def facets(
-    net: Network, layer: str = "relu7", channel: int = 77, diversity: float = 20, images: int = 6, steps: int = 600
+    net: Network,
+    layer: str | None = None,
+    channel: int = 77,
+    diversity: float = 20,
+    images: int = 6,
+    steps: int = 600,
 ) -> live.Run:
     """Several images for one channel of a layer, which are kept apart as far as the slider says.
 
     Args:
         net: The network at first; the panel offers others.
-        layer: The layer at first, one that gives maps.
+        layer: The layer at first, one that gives maps; None takes the last stage, relu7 of MiniVGG.
         channel: The channel at first.
         diversity: How much it costs when the images are alike, compared a bit above the middle of the network.
         images: How many images; at least two.
         steps: How many steps.
     """
     knobs = AscentKnobs(learning_rate=0.05, jitter=4, scale=0.2, rotate=8, total_variation=10)
+    layer = layer or net.stages.last
 
     def start(net: Network, layer: str, channel: int) -> Iterator[Step]:
         names = list(map_shapes(net))
         knobs.diversity_layer = names[len(names) * 3 // 5]
-        return ascend(net, blank(net, images, fourier=True), objectives.channel(layer, channel), knobs)
+        return ascend(net, blank(net, images, _side(net), fourier=True), objectives.channel(layer, channel), knobs)
 
     return live.run(
         start,

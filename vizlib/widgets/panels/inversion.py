@@ -12,7 +12,7 @@ from torchvision.utils import make_grid
 
 from vizlib import images, optimize, plot, widgets
 from vizlib.analysis.activations import map_shapes
-from vizlib.models import Network
+from vizlib.models import Network, stages
 from vizlib.optimize import Step
 from vizlib.synthesis import inversion
 from vizlib.synthesis.inversion import InversionKnobs
@@ -24,14 +24,14 @@ STEPS = [60, 200, 600, 2000]
 
 
 def square(net: Network, photo: Tensor) -> Tensor:
-    """The photo as the panels invert it: at the network's own size, and of at least 96 pixels."""
-    return images.prepare(photo, max(96, net.input_size))
+    """The photo as the panels invert it: near the network's own size, but of 96 to 128 pixels, for speed."""
+    return images.prepare(photo, min(128, max(96, net.input_size)))
 
 
 def inversion_search(
     net: Network,
     photo: str = "coffee",
-    layer: str = "relu5",
+    layer: str | None = None,
     total_variation: float = 2,
     made_of: str = "frequencies",
     steps: int = 600,
@@ -41,9 +41,11 @@ def inversion_search(
     Args:
         net: The network at first; the panel offers others.
         photo: The name of the photo at first.
-        layer, total_variation, steps: Where the sliders stand at first; see `InversionKnobs`.
+        layer, total_variation, steps: Where the sliders stand at first; see `InversionKnobs`. No layer stands for the
+            network's content layer, relu5 of MiniVGG.
         made_of: What the image is made of: 'frequencies' (a Fourier spectrum) or 'pixels'.
     """
+    layer = layer or stages.content_and_style_layers(net)[0][0]
     knobs, networks = InversionKnobs(layer=layer), widgets.NetworkPicker([net])
 
     def start(net: Network, photo: Tensor, made_of: str) -> Iterator[Step]:
@@ -110,16 +112,18 @@ def inversion_depths(net: Network, photo: str = "astronaut", count: int = 7, ste
     )
 
 
-def inversion_parts(net: Network, photo: str = "astronaut", layer: str = "relu6", steps: int = 60) -> widgets.Explorer:
+def inversion_parts(
+    net: Network, photo: str = "astronaut", layer: str | None = None, steps: int = 60
+) -> widgets.Explorer:
     """A photo and an inversion, each taken apart into layout, detail and colour while the search goes on.
 
     Args:
         net: The network at first; the panel offers others.
         photo: The name of the photo at first.
-        layer: The layer at first.
+        layer: The layer at first; None takes the fourth of the five stages, relu6 of MiniVGG.
         steps: How many steps the search takes.
     """
-
+    layer = layer or net.stages.high
     heads = ["image", "layout", "detail, x2", "colour, x2"]
 
     def parts(picture: Tensor) -> list[Tensor]:
@@ -149,15 +153,17 @@ def inversion_parts(net: Network, photo: str = "astronaut", layer: str = "relu6"
 
 
 def inversion_seeds(
-    net: Network, photo: str = "astronaut", layer: str = "relu6", total_variation: float = 2, steps: int = 600
+    net: Network, photo: str = "astronaut", layer: str | None = None, total_variation: float = 2, steps: int = 600
 ) -> live.Run:
     """A photo, and four inversions of the same layer from different noise; *mirror* turns the features round.
 
     Args:
         net: The network at first; the panel offers others.
         photo: The name of the photo at first.
-        layer, total_variation, steps: Where the sliders stand at first; see `InversionKnobs`.
+        layer, total_variation, steps: Where the sliders stand at first; see `InversionKnobs`. No layer stands for the
+            fourth of the five stages, relu6 of MiniVGG.
     """
+    layer = layer or net.stages.high
     knobs, networks = InversionKnobs(layer=layer), widgets.NetworkPicker([net])
 
     def start(net: Network, photo: Tensor) -> Iterator[Step]:

@@ -98,15 +98,17 @@ def shuffled(image: Tensor, side: int) -> Tensor:
     return blocks.view(3, n, n, side, side).transpose(2, 3).reshape(1, 3, n * side, n * side)
 
 
-def texture_grams(net: Network, sample: str = "glass", layer: str = "relu3", block: int = 48) -> Explorer:
+def texture_grams(net: Network, sample: str = "glass", layer: str | None = None, block: int = 48) -> Explorer:
     """A picture and its Gram matrix, and the same for its shuffled blocks.
 
     Args:
         net: The network at first; the panel offers others.
         sample: The name of the picture at first.
-        layer: The layer at first, one of the network's style layers.
+        layer: The layer at first, one of the network's style layers; None takes the one in the middle.
         block: Side of the blocks at first, in pixels.
     """
+    style_layers = stages.content_and_style_layers(net)[1]
+    layer = layer or style_layers[len(style_layers) // 2]
 
     def draw(sample: Tensor, layer: str, block: int, net: Network) -> Figure:
         square = images.prepare(sample, 192)
