@@ -254,7 +254,6 @@ class Gives(nn.Module):
             Gives(lambda logits: {"out": logits}),
             "gives a dict with out, expected one tensor",
         ),
-        (Gives(lambda logits: logits[:, :, None, None].expand(-1, -1, 6, 6)), r"gives a map of shape .*mean\(\(2, 3\)"),
         (Gives(lambda logits: logits.flatten()), r"gives torch.float32 of shape \(8,\) for 2 images, expected logits"),
         (Gives(lambda logits: logits.argmax(1, keepdim=True)), "gives torch.int64.*floating point"),
         (Gives(lambda logits: logits / 0), "gives NaN or infinite logits"),
@@ -268,6 +267,14 @@ class Gives(nn.Module):
 def test_what_gives_no_logits_is_refused_in_a_sentence(module: nn.Module, message: str):
     with pytest.raises(ValueError, match=message):
         models.wrap(module, input_size=32)
+
+
+def test_a_network_that_gives_maps_is_used_for_its_layers_only():
+    net, image = models.wrap(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), input_size=32), torch.rand(1, 3, 32, 32)
+    assert hooks.read(net, image, ["1"])["1"].shape == (1, 4, 30, 30)
+    for method in (Network.predict, saliency.gradient, adversarial.fgsm):
+        with pytest.raises(ValueError, match=r"gives a map of shape \(1, 4, 30, 30\), expected logits.*mean\(\(2, 3\)"):
+            method(net, image)
 
 
 def test_an_output_with_a_field_of_logits_is_that_field():
@@ -324,9 +331,15 @@ def test_a_network_may_go_on_being_trained():
     before = body[0].weight.detach().clone()
     optimizer.step()
     assert not body[0].weight.equal(before), "and its gradients are still there"
-    with pytest.raises(RuntimeError), hooks.override(net, {"0": lambda _: torch.zeros(1)}):
+    with pytest.raises(ValueError), hooks.override(net, {"0": lambda _: torch.zeros(1)}):
         net(image)
     assert body.training, "also after an error"
+
+
+def test_a_network_that_mixes_the_images_of_a_batch_is_named():
+    layers = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8, track_running_stats=False), nn.ReLU(), nn.AdaptiveAvgPool2d(1)
+    with pytest.warns(UserWarning, match="answers an image otherwise when there are others.*one image at a time"):
+        models.wrap(nn.Sequential(*layers, nn.Flatten(), nn.Linear(8, 3)), input_size=32)
 
 
 def test_two_threads_hold_one_network_at_rest():

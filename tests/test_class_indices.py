@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vizlib import models
+from vizlib import hooks, models
 from vizlib.analysis import occlusion, saliency
 from vizlib.models import Network
 from vizlib.optimize import last
@@ -118,7 +118,7 @@ EACH_IMAGE = {  # from a network, images and a class to one row for each image
     "adversarial.AttackKnobs": lambda net, x, target: (
         last(adversarial.attack(net, x, adversarial.AttackKnobs(2, target=target))).image
     ),
-    "ascent.logit": lambda net, x, target: ascent.logit(net, target).score({list(net.layers)[-1]: net(x)}),
+    "ascent.logit": lambda net, x, target: ascent.logit(net, target).score({hooks.OUTPUT: net(x)}),
     "ascent.verdict": lambda net, x, target: ascent.verdict(net, x, target).probability,
 }
 ONE_IMAGE = {

@@ -66,7 +66,8 @@ class Steps(nn.Module):
 
 
 def steps() -> Network:
-    return models.wrap(Steps(), mean=(0, 0, 0), std=(1, 1, 1), input_size=8)
+    module = Steps().eval().requires_grad_(False)
+    return models.wrap(module, mean=(0, 0, 0), std=(1, 1, 1), input_size=8)
 
 
 def noise(count: int, side: int = 8, seed: int = 0) -> Gallery:

@@ -39,9 +39,9 @@ def linearized(net: Network) -> Network:
             module.reset_parameters()
         elif isinstance(module, nn.MaxPool2d):
             pool = nn.AvgPool2d(module.kernel_size, module.stride, module.padding, module.ceil_mode)
-            twin.layers = {key: pool if layer is module else layer for key, layer in twin.layers.items()}
             parent, _, child = name.rpartition(".")
             setattr(twin.get_submodule(parent), child, pool)
+    twin._ran = None  # other modules run now, under the same names
     return twin.requires_grad_(False)
 
 

@@ -1,5 +1,6 @@
 """A classifier that takes images in [0, 1], knows its class names, and has its layers under their usual names."""
 
+import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import NamedTuple
@@ -140,15 +141,32 @@ class Network(nn.Module):
     def check(self) -> "Network":
         """Run the network once on noise, and see whether it is a classifier that the methods here can use; itself.
 
+        A module that ends in maps passes: methods that ask about its layers can use it, and those that ask about
+        classes will say what is missing.
+
+        Warns:
+            UserWarning: Its answer to an image depends on the others in the batch.
+
         Raises:
             ValueError: It does not take images of `input_size`, does not give logits `(N, K)` (one of them for a yes/no
                 network), or there is not one class name for each.
         """
         images = self._noise(2)
-        with torch.no_grad():
-            logits = self(images)
+        with torch.no_grad(), at_rest(self.module):
+            output = self._run(images)
         self._ran = self._record(images)
+        if isinstance(output, Tensor) and output.ndim == 4 and output.shape[2] * output.shape[3] > 1:
+            return self
+        logits = logits_of(output, len(images), self.name)
         check_logits(logits, self._ran[-1].module if self._ran else None, self.name)
+        with torch.no_grad():
+            alone = self(images[:1])
+        if not torch.allclose(alone, logits[:1].to(alone), rtol=0.02, atol=0.02 * alone.abs().max().item()):
+            warnings.warn(
+                f"{self.name} answers an image otherwise when there are others in the batch (normalisation without "
+                "running statistics does that): give it one image at a time",
+                stacklevel=3,
+            )
         self._check_names(logits.shape[1])
         return self
 
