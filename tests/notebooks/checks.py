@@ -172,8 +172,9 @@ def paths_are_relative(notebook: NotebookNode, path: Path) -> Iterator[str]:
 
 def a_claim_is_asserted(notebook: NotebookNode, path: Path) -> Iterator[str]:
     nodes = [node for _, cell in cells(notebook, "code") for node in ast.walk(syntax(cell))]
-    if not any(isinstance(node, ast.Assert) and node.msg for node in nodes):
-        yield "no cell asserts a claim: write `assert ..., 'what was expected'` where the text states a number"
+    asserted = any(isinstance(node, ast.Assert) and node.msg for node in nodes)
+    if not asserted and not any(isinstance(node, ast.Attribute) and node.attr == "claim" for node in nodes):
+        yield "no cell makes a claim: write `check.claim(net, ..., 'what was found')` where the text states a number"
 
 
 # --- its text -------------------------------------------------------------------------------------------------------
