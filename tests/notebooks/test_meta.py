@@ -159,7 +159,7 @@ DEFECTS = [
     (checks.paths_are_relative, replace(3, "filters = 64", "a = '~/cat.png'"), "one machine only"),
     (checks.paths_are_relative, replace(3, "filters = 64", r"a = 'C:\\cat.png'"), "one machine only"),
     (checks.paths_are_relative, output("stream", text="saved in /home/ada/.cache/x"), "names a path"),
-    (checks.a_claim_is_asserted, replace(3, ', "conv1 has 64 filters"', ""), "no cell asserts a claim"),
+    (checks.a_claim_is_asserted, replace(3, ', "conv1 has 64 filters"', ""), "no cell makes a claim"),
     (checks.links_lead_somewhere, replace(2, "filter.png", "gone.png"), "'gone.png', which does not exist"),
     (checks.links_lead_somewhere, replace(4, "02_neighbours.ipynb", "../gone.md"), "'../gone.md', which does not"),
     (checks.links_lead_somewhere, replace(0, "attachment:colab.png", "attachment:gone.png"), "not attached to it"),
