@@ -275,6 +275,16 @@ def test_rates_are_the_shares_of_changed_answers_for_every_judge(net, sure):
     assert rates.shares[:, 1].tolist() == pytest.approx(by_hand)
 
 
+def test_a_judge_made_for_another_size_sees_the_images_at_its_own(net, sure):
+    larger = models.load("alexnet", weights="untrained", device="cpu")
+    few, seen = sure.subset(range(2)), []
+    with larger.register_forward_pre_hook(lambda _, inputs: seen.append(tuple(inputs[0].shape[2:]))):
+        robustness.fooling_rates(net, few, [0.01], fgsm, judges=(net, larger), side=80)
+    assert set(seen) == {(224, 224)}
+    clean = few.batch(range(2), 64)
+    assert robustness.at_home(net, net, clean) is clean
+
+
 def test_an_empty_gallery_fools_nobody_and_is_named():
     empty = galleries.stack(pictures(0), [0, 0], ["any"], "my photos").subset([])
     for ask in (robustness.fooling_rates, lambda *asked: next(robustness.measuring(*asked))):

@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from vizlib.images.galleries import Gallery
 from vizlib.models import Network
@@ -32,6 +33,7 @@ def measuring(
     make: Attack,
     judges: Sequence[Network] = (),
     batch: int = 16,
+    side: int | None = None,
 ) -> Iterator[Rates]:
     """How often images made against `net` change the judges' answers, batch by batch.
 
@@ -42,6 +44,8 @@ def measuring(
         make: How the images are changed, such as `adversarial.fgsm`.
         judges: The networks whose answers are compared, each with its own answer to the clean image; by default `net`.
         batch: How many images are changed at once.
+        side: Their height and width in pixels; None takes the input size of `net`. A judge that was made for another
+            size sees them at that.
 
     Raises:
         ValueError: The gallery is empty.
@@ -52,18 +56,25 @@ def measuring(
     counts, total = torch.zeros(len(judges), len(epsilons)), len(gallery)
     for begin in range(0, total, batch):
         end = min(begin + batch, total)
-        clean = gallery.batch(range(begin, end), net.input_size)
-        answers = [_answers(judge, clean) for judge in judges]
+        clean = gallery.batch(range(begin, end), side or net.input_size)
+        answers = [_answers(judge, at_home(net, judge, clean)) for judge in judges]
         for e, epsilon in enumerate(epsilons):
             changed = make(net, clean, epsilon=epsilon)
             for j, (judge, answer) in enumerate(zip(judges, answers, strict=True)):
-                counts[j, e] += (_answers(judge, changed) != answer).sum().item()
+                counts[j, e] += (_answers(judge, at_home(net, judge, changed)) != answer).sum().item()
         yield Rates(counts / end, end, total)
 
 
 def fooling_rates(*args: object, **options: object) -> Rates:
     """The rates over the whole gallery: the last result of `measuring`, with the same arguments."""
     return last(measuring(*args, **options))
+
+
+def at_home(net: Network, judge: Network, pictures: Tensor) -> Tensor:
+    """Pictures made for `net`, at the size that another network was made for, if that is a different one."""
+    if judge.input_size == net.input_size:
+        return pictures
+    return interpolate(pictures, (judge.input_size, judge.input_size), mode="bilinear", antialias=True)
 
 
 def fooled(net: Network, clean: Tensor, changed: Tensor) -> Tensor:

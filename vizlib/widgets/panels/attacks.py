@@ -127,7 +127,7 @@ def adversarial_rates(net: Network, gallery: Gallery, attack: str = "one step", 
 
     Args:
         net: The network that the images are made against at first; the panel offers others.
-        gallery: The images to change; only every second one is, which is quicker.
+        gallery: The images to change, at no more than 112 pixels; only every second one is, which is quicker.
         attack: 'one step', 'ten steps', or 'random' for noise of the same size.
         norm: Which size is meant at first, 'Linf' or 'L2'.
     """
@@ -147,8 +147,9 @@ def adversarial_rates(net: Network, gallery: Gallery, attack: str = "one step", 
         def make(net: Network, image: Tensor, *, epsilon: float) -> Tensor:
             return attacks[attack](net, image, epsilon=epsilon, norm=norm)
 
+        side = min(net.input_size, 112)
         judges = (net, *(judge for judge in both if judge.name != net.name))
-        for step in robustness.measuring(net, some, [level / 255 for level in levels], make, judges, batch=8):
+        for step in robustness.measuring(net, some, [level / 255 for level in levels], make, judges, 8, side):
             lines = {judge.name: shares.tolist() for judge, shares in zip(judges, step.shares, strict=True)}
             title = f"{attack} ({norm}), made against {net.name}, {step.done} crops"
             figure = plot.lines(levels, lines, "grey levels", "answers that change", title, percent=True)
