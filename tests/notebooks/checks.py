@@ -174,7 +174,7 @@ def a_claim_is_asserted(notebook: NotebookNode, path: Path) -> Iterator[str]:
     nodes = [node for _, cell in cells(notebook, "code") for node in ast.walk(syntax(cell))]
     claims = [node for node in nodes if isinstance(node, ast.Attribute) and node.attr == "claim"]
     if not claims and not any(isinstance(node, ast.Assert) and node.msg for node in nodes):
-        yield "no cell asserts a claim: write `check.claim(net, ..., 'what holds')` where the text states a number"
+        yield "no cell makes a claim: write `check.claim(net, ..., 'what holds')` where the text states a number"
 
 
 # --- its text -------------------------------------------------------------------------------------------------------
