@@ -28,6 +28,11 @@ class Features(NamedTuple):
     total: int
 
 
+def side_for(net: Network) -> int:
+    """The side in pixels of what a network is shown of a gallery: its `input_size`, at most 128, to save time."""
+    return min(net.input_size, 128)
+
+
 def features(net: Network, gallery: Gallery, layer: str | None = None, **options: object) -> Features:
     """The features of a whole gallery: the last result of `extracting`, which takes the same arguments."""
     return last(extracting(net, gallery, layer, **options))
@@ -49,8 +54,7 @@ def extracting(
 
     Args:
         layer: A name in `net.layers`; None takes `stages.last_layer(net)`, and 'pixels' the image itself.
-        side: The side in pixels of the squares that images are prepared as; None takes `net.input_size`, or 128
-            where that is larger: a gallery has hundreds of images.
+        side: The side in pixels of the squares that images are prepared as; None takes `side_for(net)`.
         pool: Average each channel over its feature map; otherwise the maps are flattened.
         workers: The number of threads that decode images; with 0 they are decoded in this thread.
         cached: Whether to keep the features on disk, and to reuse those stored there. While hooks are registered on the
@@ -65,7 +69,7 @@ def extracting(
     """
     if not len(gallery):
         raise ValueError(f"gallery {gallery.name!r} is empty, expected at least one image: choose another gallery")
-    layer, side = layer or stages.last_layer(net), side or min(net.input_size, 128)
+    layer, side = layer or stages.last_layer(net), side or side_for(net)
     batches = [range(start, min(start + BATCH, len(gallery))) for start in range(0, len(gallery), BATCH)]
     cached = cached and (layer == "pixels" or not any(_hooked(part) for part in net.modules()))
     made_by = "" if layer == "pixels" or not cached else _maker(net)  # pixels do not depend on the network

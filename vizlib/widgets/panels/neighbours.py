@@ -108,6 +108,16 @@ def moved_neighbours(
     """
     gallery = galleries.patches() if gallery is None else gallery
     rows = remembered(gallery)
+    coarse: list[Rows] = []
+
+    def like_what_is_moved(net: Network) -> Rows:
+        """The rows of the gallery as images of `side` pixels, where the network would otherwise see finer ones."""
+        if features.side_for(net) <= side:
+            return rows
+        if not coarse:
+            small = gallery.batch(range(len(gallery)), side)
+            coarse.append(remembered(galleries.stack(small, gallery.classes, gallery.names)))
+        return coarse[0]
 
     def draw(net: Network, query: int, shift: int) -> Drawing:
         moved, truth = neighbours.shift(gallery.batch([query], side), shift), gallery.label(query)
@@ -115,7 +125,7 @@ def moved_neighbours(
         left_out = None if finds_itself else itself(gallery, query)
         first, table = plot.Picture(moved, asked.names[0]), {}
         for space, layer, size in (("pixels", "pixels", side), ("features", stages.last_layer(net), None)):
-            values = yield from rows(net, layer, size)
+            values = yield from (rows if layer == "pixels" else like_what_is_moved(net))(net, layer, size)
             vector = features.features(net, asked, layer, side=size, cached=False).values
             found = neighbours.nearest(values, vector, 5, left_out).indices[0]
             table[f"by {space}"] = [first, *(plot.match(gallery, i, truth) for i in found)]
