@@ -450,6 +450,8 @@ def test_compiled_networks_are_run_as_they_were_written():
         assert not compiled(image).equal(before)
     assert guided.gradient(compiled, image, None, 0).equal(guided.gradient(plain, image, None, 0))
 
+    if not hasattr(torch.compiler, "set_stance"):  # before torch 2.6
+        return
     inside = small()
     inside[0] = torch.compile(inside[0], backend="eager")
     net = models.wrap(inside, input_size=32)

@@ -192,7 +192,7 @@ class Network(nn.Module):
     def _run(self, images: Tensor) -> object:
         try:
             return self.module(self.normalize(images))
-        except torch.OutOfMemoryError:
+        except torch.cuda.OutOfMemoryError:  # the name that every version has
             raise
         except (RuntimeError, AssertionError) as error:
             size, made = "x".join(map(str, images.shape[2:])), self.input_size
