@@ -20,7 +20,7 @@ def grain(change: np.ndarray) -> float:
 
 
 def test_a_dream_turns_with_its_smoothing_and_its_layer_and_stays_when_stopped(open_cells):
-    longer = {'layer="conv7")': 'layer="conv7", steps=100_000)'}  # more steps than the test takes
+    longer = {'photo="chelsea")': 'photo="chelsea", steps=100_000)'}  # more steps than the test takes
     notebook = open_cells("12_deepdream", "panels.deepdream(", replace=longer)
     run = LiveRun(notebook)
     first = run.pixels()
