@@ -54,12 +54,13 @@ def test_no_answer_is_no_mistake(given, capsys):
 def test_a_claim_is_asserted_of_the_bundled_network_and_reported_of_others(tmp_path, monkeypatch, capsys):
     own, other = models.load("minivgg", "cpu"), models.load("alexnet", "cpu", weights="untrained")
     monkeypatch.setenv("VIZLIB_CLAIMS", str(tmp_path / "claims"))
-    assert check.claim(own, torch.tensor(True), "edges come first") and capsys.readouterr().out == ""
+    check.claim(own, torch.tensor(True), "edges come first")
+    assert capsys.readouterr().out == ""
     with pytest.raises(AssertionError, match="edges come first"):
         check.claim(own, 1 > 2, "edges come first")
-    assert not check.claim(other, False, "edges come first")
+    check.claim(other, False, "edges come first")
     assert capsys.readouterr().out == "NOT true of alexnet (untrained): edges come first.\n"
-    assert check.claim(other, True, "edges come first")
+    check.claim(other, True, "edges come first")
     assert capsys.readouterr().out == "Also true of alexnet (untrained): edges come first.\n"
     lines = [json.loads(line) for line in (tmp_path / "claims").read_text().splitlines()]
     assert [line["holds"] for line in lines] == [True, False, False, True]

@@ -38,7 +38,7 @@ def answer(given: object, expected: object, hint: str, tolerance: float = 1e-4) 
     return right
 
 
-def claim(net: Network, holds: object, text: str) -> bool:
+def claim(net: Network, holds: object, text: str) -> None:
     """State what a notebook has seen, and whether it holds: for the bundled network it must, of others it is said.
 
     Claims are written for the network that the course comes with. Another one may have learned otherwise, and then the
@@ -62,7 +62,6 @@ def claim(net: Network, holds: object, text: str) -> bool:
         assert holds, text
     else:
         print(f"{'Also' if holds else 'NOT'} true of {net.name}: {text}.")
-    return holds
 
 
 def _short(given: object) -> str:
