@@ -13,7 +13,7 @@ def test_it_times_every_contender_and_they_agree(capsys, monkeypatch):
     monkeypatch.setattr(benchmark, "SETTINGS", (4,))
     net = models.load("squeezenet1_0", "cpu", weights="untrained")
     net.input_size = 48
-    seconds = benchmark.compare(net, "squeezenet1_0", size=16, stride=16, rounds=1)
+    seconds = benchmark.compare(net, "squeezenet1_0", size=16, stride=8, rounds=1, fewer=2)
     assert list(seconds) == [
         "Captum (4) on torchvision's network",
         "Captum (4) on vizlib's network",
@@ -21,19 +21,20 @@ def test_it_times_every_contender_and_they_agree(capsys, monkeypatch):
         benchmark.OURS,
     ]
     printed = capsys.readouterr().out
-    assert "48 px, occluder 16, stride 16: milliseconds for each of 9 positions" in printed
+    assert "48 px, occluder 16, stride 8: milliseconds for each of 25 positions" in printed
     assert float(re.search(r"difference from Captum on the same weights: (\S+)", printed)[1]) < 1e-4
 
 
 def test_a_whole_run(capsys, monkeypatch):
     monkeypatch.setattr(benchmark, "SETTINGS", (8,))
-    monkeypatch.setattr(benchmark, "compare", lambda net, name, *rest: print(name, *rest[:3], torch.get_num_threads()))
+    noted = lambda net, name, *rest: print(name, *rest[:3], rest[4], torch.get_num_threads())  # noqa: E731
+    monkeypatch.setattr(benchmark, "compare", noted)
     threads = torch.get_num_threads()
     try:
         benchmark.main(["--networks", "minivgg", "--rounds", "2", "--threads", "1", "--clock", "process"])
     finally:
         torch.set_num_threads(threads)
-    assert capsys.readouterr().out == "minivgg 4 2 2 1\n"
+    assert capsys.readouterr().out == "minivgg 4 2 2 1 1\n"
 
 
 def test_the_clock_can_be_chosen():

@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -51,3 +52,58 @@ def test_the_trial_counts_the_fastest_of_five_runs_and_not_the_first(monkeypatch
     ends = iter(itertools.accumulate([0, 1, 0, 90, 0, 40, 0, 60, 0, 80, 0, 70]))
     monkeypatch.setattr(compute, "time", SimpleNamespace(perf_counter=lambda: next(ends)))
     assert compute._convolution_seconds(dtype) == 40 and next(ends, None) is None
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_work_is_shared_by_the_threads_and_comes_back_in_order(two_threads):
+    meet = threading.Barrier(2)  # nobody passes it alone
+
+    def work(item: int) -> tuple[int, int, int]:
+        meet.wait(timeout=30)
+        return item, threading.get_ident(), torch.get_num_threads()
+
+    items, workers, threads = zip(*compute.in_order(work, range(8)), strict=True)
+    assert items == tuple(range(8)) and set(threads) == {1}
+    assert len(set(workers)) == 2 and threading.get_ident() not in workers
+
+
+def test_threads_that_start_during_the_work_and_after_it_have_as_many_as_before(two_threads):
+    counts: list[int] = []
+    for _ in compute.in_order(lambda item: item, range(4)):
+        other = threading.Thread(target=lambda: counts.append(torch.get_num_threads()))
+        other.start()
+        other.join()
+    assert counts == [2] * 4 and torch.get_num_threads() == 2
+
+
+def test_little_is_begun_before_it_is_wanted_and_nothing_after_the_end(two_threads):
+    begun: list[int] = []
+    results = compute.in_order(begun.append, range(100))
+    next(results)
+    assert len(begun) <= 3
+    results.close()
+    before = len(begun)
+    assert before <= 3 and not any(t.name.startswith("vizlib_") for t in threading.enumerate())
+
+
+def test_an_error_in_the_work_comes_out_where_its_result_would(two_threads):
+    results = compute.in_order(lambda item: 1 / item, [2, 1, 0, 4, 5])
+    assert [next(results), next(results)] == [0.5, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+def test_with_one_thread_the_work_is_done_where_it_is_asked_for():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        assert set(compute.in_order(lambda item: threading.get_ident(), range(3))) == {threading.get_ident()}
+    finally:
+        torch.set_num_threads(before)

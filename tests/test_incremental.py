@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from vizlib import models
 from vizlib.analysis.incremental import Block, Reach, Unknown, blocks, clean_run, occlude, trace
 from vizlib.analysis.incremental.layers import Convolution
-from vizlib.analysis.incremental.patches import cut, put
+from vizlib.analysis.incremental.patches import cut, places, put
 from vizlib.analysis.incremental.windows import Windows, common_size
 
 COLOR = torch.tensor([0.9, 0.1, 0.4])[None, :, None, None]
@@ -296,7 +296,7 @@ def test_cut_and_put_are_opposites():
     assert windows.shape == (3, 2, 3, 4, 2)
     assert torch.equal(windows[1, 1], source[2:5, 5:9])
     maps = torch.zeros(3, 2, 7, 9, 2)
-    put(windows, (rows, columns), maps, (Windows([0] * 3, 7), Windows([0] * 2, 9)))
+    put(windows, maps, list(places(rows, Windows([0] * 3, 7))), list(places(columns, Windows([0] * 2, 9))))
     assert torch.equal(maps[2, 0, 4:7, 1:5], source[4:7, 1:5]) and maps[2, 0].count_nonzero() == 3 * 4 * 2
 
 

@@ -219,12 +219,10 @@ def _fill_in(
     def read(logits: Tensor) -> Tensor:
         return (logits[:, 0] if score == "logit" else clean.net.probabilities(logits.float())[:, index]).float().cpu()
 
-    for rows_now, columns_now in grids:
-        some_rows, some_columns = [rows[i] for i in rows_now], [columns[j] for j in columns_now]
-        for cells, logits in occlude(clean, shows, some_rows, some_columns):
-            i, j = torch.tensor(cells).T
-            scores[torch.tensor(rows_now)[i], torch.tensor(columns_now)[j]] = read(logits)
-            yield Map(_nearest(scores), ~scores.isnan(), read(clean.logits).item(), rows, columns, index, note)
+    for cells, logits in occlude(clean, shows, rows, columns, grids):
+        i, j = torch.tensor(cells).T
+        scores[i, j] = read(logits)
+        yield Map(_nearest(scores), ~scores.isnan(), read(clean.logits).item(), rows, columns, index, note)
 
 
 def occlusion(

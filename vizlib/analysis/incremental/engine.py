@@ -9,7 +9,7 @@ from torch.fx import Node
 from torch.nn.functional import pad
 
 from vizlib.analysis.incremental.graph import Graph, Step, Unknown
-from vizlib.analysis.incremental.patches import cut, inside, put
+from vizlib.analysis.incremental.patches import Place, cut, inside, places, put
 from vizlib.analysis.incremental.windows import Interval, Windows, plan
 from vizlib.models import Network
 
@@ -69,6 +69,13 @@ class Clean:
             if step.merges and len({self.values[node].shape[:2] for node in step.inputs}) > 1:
                 raise Unknown(f"{step.output.name} joins maps of different sizes")
         self.padded = {(step, node): self._pad(step, node) for step in graph.steps for node in step.inputs}
+        self._axes: dict[tuple[int, tuple[Interval, ...]], Axis] = {}
+
+    def axis(self, axis: int, covered: tuple[Interval, ...]) -> "Axis":
+        """What occluders at these positions along one axis change; it is planned once, for all blocks that need it."""
+        if (axis, covered) not in self._axes:
+            self._axes[axis, covered] = Axis(self, axis, covered)
+        return self._axes[axis, covered]
 
     def given(self, images: Tensor) -> Tensor:
         """Images `(N, 3, H, W)` in [0, 1] as the graph takes them: normalised, unless it runs the network whole."""
@@ -88,6 +95,34 @@ class Clean:
         return sum(step.macs * self.heights[step.output] * self.widths[step.output] for step in self.graph.steps)
 
 
+class Axis:
+    """What occluders at several positions along one axis change, and what each step reads there.
+
+    Args:
+        clean: The clean run.
+        axis: 0 for rows, 1 for columns.
+        covered: The interval of pixels that is covered at each position.
+
+    Attributes:
+        windows: The node of the image and of each step -> its windows.
+        reads: (step, node that it reads) -> where its patches are in the padded map, what of the node's own windows
+            goes where in them, and whether those windows are just what the step needs.
+    """
+
+    def __init__(self, clean: "Clean", axis: int, covered: Sequence[Interval]):
+        steps, image = clean.graph.steps, clean.graph.image
+        sizes = (clean.heights, clean.widths)[axis]
+        self.windows = plan(steps, axis, sizes, {image: covered})
+        self.covered = inside(self.windows[image], covered)
+        self.reads: dict[tuple[Step, Node], tuple[Windows, list[Place], bool]] = {}
+        for step in steps:
+            reach, after = step.reach[axis], self.windows[step.output]
+            needed = Windows([reach.first_input(start) for start in after.starts], reach.inputs(after.size))
+            for node in step.inputs:
+                below = self.windows[node]
+                self.reads[step, node] = needed.shifted(reach.padding), [*places(below, needed)], below == needed
+
+
 class Block:
     """Occluders at all pairs of R rows and C columns, which go through the network as one batch of R * C images.
 
@@ -97,10 +132,9 @@ class Block:
     """
 
     def __init__(self, clean: Clean, rows: Sequence[Interval], columns: Sequence[Interval]):
-        steps, image = clean.graph.steps, clean.graph.image
-        self.clean, self.covered, self.shape = clean, (rows, columns), (len(rows), len(columns))
-        self.rows = plan(steps, 0, clean.heights, {image: rows})
-        self.columns = plan(steps, 1, clean.widths, {image: columns})
+        self.clean, self.shape = clean, (len(rows), len(columns))
+        self.along = clean.axis(0, tuple(rows)), clean.axis(1, tuple(columns))
+        self.rows, self.columns = (axis.windows for axis in self.along)
 
     def run(self, fill: Tensor) -> dict[Node, Tensor]:
         """The inputs of the network's tail, by node: whole maps `(B, C, H, W)` and means `(B, C, 1, 1)`.
@@ -128,21 +162,19 @@ class Block:
 
     def _occlude(self, fill: Tensor) -> Tensor:
         image = self.clean.graph.image
-        rows, columns = self.rows[image], self.columns[image]
-        covered_y = inside(rows, self.covered[0]).to(fill.device)[:, None, :, None, None]
-        covered_x = inside(columns, self.covered[1]).to(fill.device)[None, :, None, :, None]
-        filled, clean = (cut(value, rows, columns) for value in (fill, self.clean.values[image]))
-        return torch.where(covered_y & covered_x, filled, clean)
+        covered_y, covered_x = (axis.covered.to(fill.device) for axis in self.along)
+        covered = covered_y[:, None, :, None, None] & covered_x[None, :, None, :, None]
+        filled, clean = (
+            cut(value, self.rows[image], self.columns[image]) for value in (fill, self.clean.values[image])
+        )
+        return torch.where(covered, filled, clean)
 
     def _patches(self, step: Step, node: Node, windows: Tensor) -> Tensor:
         """The input patches of a step: cut out of the clean map, with the changed windows put into them."""
-        below = self.rows[node], self.columns[node]
-        axes = list(zip(step.reach, (self.rows[step.output], self.columns[step.output]), strict=True))
-        needed = tuple(Windows([r.first_input(start) for start in w.starts], r.inputs(w.size)) for r, w in axes)
-        if below == needed:
+        (rows, to_rows, all_rows), (columns, to_columns, all_columns) = (axis.reads[step, node] for axis in self.along)
+        if all_rows and all_columns:
             return windows
-        padded = [Windows([r.padding + n for n in w.starts], w.size) for (r, _), w in zip(axes, needed, strict=True)]
-        return put(windows, below, cut(self.clean.padded[step, node], *padded), needed)
+        return put(windows, cut(self.clean.padded[step, node], rows, columns), to_rows, to_columns)
 
     def _mean(self, node: Node, windows: dict[Node, Tensor]) -> Tensor:
         """The mean over each whole map, `(B, C, 1, 1)`: the clean mean, corrected by the change inside the windows."""
@@ -156,6 +188,7 @@ class Block:
     def _whole(self, node: Node, windows: Tensor) -> Tensor:
         """Whole maps `(B, C, H, W)`: copies of the clean map with the windows put into them."""
         clean, (rows, columns) = self.clean.values[node], (self.rows[node], self.columns[node])
-        whole = Windows([0] * len(rows.starts), clean.shape[0]), Windows([0] * len(columns.starts), clean.shape[1])
-        maps = clean.expand(len(rows.starts), len(columns.starts), *clean.shape).clone()
-        return put(windows, (rows, columns), maps, whole).flatten(0, 1).permute(0, 3, 1, 2)
+        whole = (Windows([0] * n, size) for n, size in zip(self.shape, clean.shape, strict=False))
+        y, x = (list(places(windows, patch)) for windows, patch in zip((rows, columns), whole, strict=True))
+        maps = clean.expand(*self.shape, *clean.shape).clone()
+        return put(windows, maps, y, x).flatten(0, 1).permute(0, 3, 1, 2)

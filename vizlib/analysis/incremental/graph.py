@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 import torch
@@ -103,7 +104,7 @@ def trace(module: nn.Module, classes: list[int] | None = None) -> Graph:
     if any(part._forward_hooks or part._forward_pre_hooks for part in module.modules()):
         raise Unknown("hooks are registered on its layers")
     try:
-        traced = symbolic_trace(module)
+        traced = _apart(symbolic_trace(module))
     except Exception as error:  # a forward may raise anything when it is given a symbol
         raise Unknown(f"torch.fx cannot trace {type(module).__name__}: {error}") from error
     if not isinstance(next(node for node in traced.graph.nodes if node.op == "output").args[0], Node):
@@ -126,6 +127,12 @@ def trace(module: nn.Module, classes: list[int] | None = None) -> Graph:
             else:
                 (means if readable and layers.is_mean(node, traced) else tail).append(node)
     return Graph(traced, steps, means, tail)
+
+
+def _apart(traced: fx.GraphModule) -> fx.GraphModule:
+    """A copy in eval mode that shares only the weights, so that the module itself may be trained meanwhile."""
+    weights = [*traced.parameters(), *traced.buffers()]
+    return deepcopy(traced, {id(weight): weight for weight in weights}).eval()
 
 
 def untraced(net: nn.Module, classes: list[int] | None, why: str, alone: bool = False) -> Graph:

@@ -1,6 +1,7 @@
 """The logits for many occluders: how the parts of incremental inference work together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from itertools import product
 from math import isqrt
 
@@ -11,8 +12,11 @@ from torch.fx import Node
 from vizlib.analysis.incremental.engine import Block, Clean
 from vizlib.analysis.incremental.graph import Graph, Unknown, trace, untraced
 from vizlib.analysis.incremental.windows import Interval
+from vizlib.compute import in_order
 from vizlib.models import Network
 from vizlib.models.at_rest import at_rest
+
+Occluders = tuple[Sequence[Interval], Sequence[Interval]]  # the rows and the columns that they cover
 
 SIDE = 3  # rows and columns of positions in a block; in a larger block the windows would differ more in size
 
@@ -65,36 +69,59 @@ def _agree(logits: Tensor, expected: Tensor, within: Tensor) -> bool:
     return logits.shape == expected.shape and bool((logits - expected).abs().max() <= within)
 
 
-@torch.inference_mode()
 def occlude(
-    clean: Clean, shows: Tensor, rows: Sequence[Interval], columns: Sequence[Interval]
+    clean: Clean,
+    shows: Tensor,
+    rows: Sequence[Interval],
+    columns: Sequence[Interval],
+    grids: Iterable[tuple[range, range]] | None = None,
 ) -> Iterator[tuple[list[tuple[int, int]], Tensor]]:
-    """The logits for an occluder at every pair of rows and columns, several pairs at a time.
+    """The logits for an occluder at every pair of rows and columns, several pairs at a time, on all CPUs.
 
     Args:
         shows: What the occluder shows, `(1, 3, H, W)` in [0, 1].
         rows, columns: The intervals of pixels that it covers: (first, one past the last).
+        grids: Which of them are combined, as (indices into `rows`, indices into `columns`), in this order; None
+            combines all.
 
     Yields:
         A list of pairs (index into `rows`, index into `columns`), and their logits `(pairs, K)`.
     """
     fill = clean.given(shows)[0].permute(1, 2, 0).contiguous()
-    cells: list[tuple[int, int]] = []
-    waiting: list[Block] = []
-    for some_rows, some_columns in blocks(clean, rows, columns):
-        cells += product(range(len(rows))[some_rows], range(len(columns))[some_columns])
-        waiting.append(Block(clean, rows[some_rows], columns[some_columns]))
-        if len(cells) >= _enough(clean):
-            yield cells, _run(clean, waiting, fill)
-            cells, waiting = [], []
-    if cells:
-        yield cells, _run(clean, waiting, fill)
+    grids = [(range(len(rows)), range(len(columns)))] if grids is None else grids
+
+    def run(part: tuple[list[tuple[int, int]], list[Occluders]]) -> tuple[list[tuple[int, int]], Tensor]:
+        cells, occluders = part
+        return cells, _run(clean, occluders, fill)
+
+    # A network that could not be traced may not be able to run twice at the same time.
+    alone = clean.graph.whole or clean.net.device.type != "cpu"
+    parts = _parts(clean, rows, columns, grids)
+    yield from map(run, parts) if alone else in_order(run, parts)
 
 
-def _run(clean: Clean, waiting: Sequence[Block], fill: Tensor) -> Tensor:
+def _parts(
+    clean: Clean, rows: Sequence[Interval], columns: Sequence[Interval], grids: Iterable[tuple[range, range]]
+) -> Iterator[tuple[list[tuple[int, int]], list[Occluders]]]:
+    """What goes through the tail at once: pairs of indices, and the blocks of occluders at these pairs."""
+    for rows_now, columns_now in grids:
+        some_rows, some_columns = [rows[i] for i in rows_now], [columns[j] for j in columns_now]
+        cells, waiting = [], []
+        for i, j in blocks(clean, some_rows, some_columns):
+            cells += product(rows_now[i], columns_now[j])
+            waiting.append((some_rows[i], some_columns[j]))
+            if len(cells) >= _enough(clean):
+                yield cells, waiting
+                cells, waiting = [], []
+        if cells:
+            yield cells, waiting
+
+
+@torch.inference_mode()
+def _run(clean: Clean, occluders: Sequence[Occluders], fill: Tensor) -> Tensor:
     """The logits of several blocks, whose windows go through the network's tail as one batch."""
-    with at_rest(clean.net.module):
-        values = [block.run(fill) for block in waiting]
+    with at_rest(clean.net.module) if clean.graph.whole else nullcontext():
+        values = [Block(clean, rows, columns).run(fill) for rows, columns in occluders]
         inputs = {node: torch.cat([value[node] for value in values]) for node in values[0]}
         parts = zip(*(batch.split(1) for batch in inputs.values()), strict=True) if clean.graph.alone else []
         alone = [_finish(clean.graph, dict(zip(inputs, part, strict=True))) for part in parts]

@@ -16,28 +16,29 @@ def cut(source: Tensor, rows: Windows, columns: Windows) -> Tensor:
     """
     across, channels = source.shape[1:]
     runs = source.as_strided((len(source) * across - columns.size + 1, columns.size * channels), (channels, 1))
-    lines = torch.tensor(rows.starts)[:, None, None] + torch.arange(rows.size)
-    starts = lines * across + torch.tensor(columns.starts)[:, None]
-    windows = runs.index_select(0, starts.flatten().to(source.device))
+    lines = (rows.places * across)[:, None] + columns.places[:, :1]
+    windows = runs.index_select(0, lines.flatten().to(source.device))
     return windows.view(len(rows.starts), len(columns.starts), rows.size, columns.size, channels)
 
 
-def put(small: Tensor, windows: Sequence[Windows], large: Tensor, patches: Sequence[Windows]) -> Tensor:
+Place = tuple[slice, slice, slice]  # some positions, a part of their patches, and the part of their windows for it
+
+
+def put(small: Tensor, large: Tensor, rows: Sequence[Place], columns: Sequence[Place]) -> Tensor:
     """Copy windows into patches, as far as they lie inside them, and return the patches.
 
     Args:
         small: The contents of the windows, `(R, C, h, w, channels)`.
-        windows: Where the windows are, as (rows, columns).
         large: The contents of the patches, `(R, C, h', w', channels)`; it is changed in place.
-        patches: Where the patches are, as (rows, columns).
+        rows, columns: Which parts of them belong together; see `places`.
     """
-    for (i, to_y, from_y), (j, to_x, from_x) in product(*map(_places, windows, patches)):
+    for (i, to_y, from_y), (j, to_x, from_x) in product(rows, columns):
         large[i, j, to_y, to_x] = small[i, j, from_y, from_x]
     return large
 
 
-def _places(windows: Windows, patches: Windows) -> Iterator[tuple[slice, slice, slice]]:
-    """Runs of positions with the same offset: the positions, the part of the patch, and the part of the window."""
+def places(windows: Windows, patches: Windows) -> Iterator[Place]:
+    """Where windows go in patches along one axis, for runs of positions with the same offset between the two."""
     offsets = [start - first for start, first in zip(windows.starts, patches.starts, strict=True)]
     position = 0
     for offset, same in groupby(offsets):
@@ -50,6 +51,5 @@ def _places(windows: Windows, patches: Windows) -> Iterator[tuple[slice, slice, 
 
 def inside(windows: Windows, intervals: Sequence[Interval]) -> Tensor:
     """Which pixels of each window lie in the interval of its position, as booleans `(positions, size)`."""
-    places = torch.tensor(windows.starts)[:, None] + torch.arange(windows.size)
     first, end = torch.tensor(intervals).T[:, :, None]
-    return (first <= places) & (places < end)
+    return (first <= windows.places) & (windows.places < end)

@@ -1,7 +1,12 @@
 """Which part of a layer's output a change of its input can reach, along one axis; rows and columns work alike."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
+
+import torch
+from torch import Tensor
 
 Interval = tuple[int, int]  # (first, one past the last)
 
@@ -32,11 +37,21 @@ class Reach(NamedTuple):
         return (count - 1) * self.stride + self.dilation * (self.kernel - 1) + 1
 
 
-class Windows(NamedTuple):
+@dataclass(frozen=True)
+class Windows:
     """Windows of the same size along one axis: where each starts, one for each position of the occluder."""
 
     starts: list[int]
     size: int
+
+    @cached_property
+    def places(self) -> Tensor:
+        """The rows (or columns) of the map that each window holds, `(positions, size)`."""
+        return torch.tensor(self.starts)[:, None] + torch.arange(self.size)
+
+    def shifted(self, by: int) -> "Windows":
+        """The same windows in a map that has `by` more rows (or columns) before its first."""
+        return Windows([start + by for start in self.starts], self.size)
 
 
 def common_size(changed: Sequence[Interval], size: int) -> Windows:
