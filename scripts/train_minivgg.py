@@ -212,6 +212,16 @@ def score(net: Network, batches: Iterable[Tensor], labels: Tensor) -> dict[str, 
     return {"top1": round(top1, 4), "top5": round(top5, 4)}
 
 
+def score_photos(net: Network, folder: Path, wnids: list[str]) -> tuple[int, dict]:
+    """The shorter side in pixels at which a network knows the photos in a folder best, and its scores at each side."""
+    files = [path for path in sorted(folder.iterdir()) if path.name.split("_")[0] in wnids]
+    labels = torch.tensor([wnids.index(path.name.split("_")[0]) for path in files])
+    photos = [images.load(path) for path in files]
+    sides = {side: score(net, (images.prepare(p, side) for p in photos), labels) for side in PHOTO_SIDES}
+    best = max(sides, key=lambda side: (sides[side]["top1"], sides[side]["top5"]))
+    return best, {"photos": len(files), "shorter_sides": sides}
+
+
 def evaluate(args: argparse.Namespace) -> dict:
     """Score data/<arch>.safetensors as it ships: on the validation images, and on photos at several sizes."""
     wnids, names = class_names(args.data)
@@ -221,12 +231,7 @@ def evaluate(args: argparse.Namespace) -> dict:
     report["tiny_imagenet_val"] = {"images": len(val_images), "side": 64}
     report["tiny_imagenet_val"] |= score(net, (batch.float() / 255 for batch in val_images.split(100)), val_labels)
 
-    files = [path for path in sorted(args.photos.iterdir()) if path.name.split("_")[0] in wnids]
-    labels = torch.tensor([wnids.index(path.name.split("_")[0]) for path in files])
-    photos = [images.load(path) for path in files]
-    sides = {side: score(net, (images.prepare(p, side) for p in photos), labels) for side in PHOTO_SIDES}
-    best = max(sides, key=lambda side: (sides[side]["top1"], sides[side]["top5"]))
-    report["imagenet_photos"] = {"photos": len(files), "shorter_sides": sides}
+    best, report["imagenet_photos"] = score_photos(net, args.photos, wnids)
     report["input_size"] = best
 
     for name in ("chelsea", "coffee"):
