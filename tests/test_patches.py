@@ -415,3 +415,51 @@ def test_a_patch_that_is_not_there_is_named(net, photos, error, message, place):
     top = patches.scan(net, photos.subset(range(4)), ["relu1"], k=2)
     with pytest.raises(error, match=message):
         top.patch(photos, *place)
+
+
+class _Disturbed(nn.Module):
+    """Between a convolution and its ReLU, which both work on the same memory, something else changes the maps."""
+
+    def __init__(self, between):
+        super().__init__()
+        self.conv, self.relu, self.fc, self.between = (
+            nn.Conv2d(3, 6, 3),
+            nn.ReLU(inplace=True),
+            nn.Linear(6, 2),
+            between,
+        )
+
+    def forward(self, x):
+        x = self.conv(x)
+        self.between(x)
+        return self.fc(self.relu(x).mean((2, 3)))
+
+
+@pytest.mark.parametrize("between", [lambda x: None, lambda x: x.neg_(), lambda x: x.mul_(-1).mul_(-1)])
+def test_peaks_after_a_relu_are_those_of_its_maps(between):
+    torch.manual_seed(0)
+    module = _Disturbed(between).eval()
+    module.conv.bias.data[0] = -100  # a channel that never fires
+    net = models.wrap(module, input_size=32, classes=["a", "b"])
+    photos = torch.rand(5, 3, 32, 32)
+    found = patches.scan(net, galleries.stack(photos, [0] * 5, ["photo"]), ["conv", "relu"], k=5, batch_size=2)
+    with torch.no_grad():
+        x = module.conv(net.normalize(photos))
+        expected = {"conv": x.clone()}
+        between(x)
+        expected["relu"] = x.relu()
+    for layer, maps in expected.items():
+        values, places = nn.functional.adaptive_max_pool2d(maps, 1, return_indices=True)
+        order = values.flatten(1).T.argsort(dim=1, descending=True, stable=True)
+        torch.testing.assert_close(found.values[layer], values.flatten(1).T.gather(1, order))
+        cells = places.flatten(1).T.gather(1, order)
+        assert torch.equal(found.cells[layer], torch.stack([cells // 30, cells % 30], 2))
+
+
+def test_maps_before_a_relu_in_place_are_looked_at_once(monkeypatch):
+    looked = []
+    real = patches._peak
+    monkeypatch.setattr(patches, "_peak", lambda output: looked.append(1) or real(output))
+    net = models.load("minivgg", "cpu")
+    patches.scan(net, galleries.stack(torch.rand(2, 3, 64, 64), [0, 0], ["x"]), list(net.layers), k=1)
+    assert len(looked) == len(net.layers) - 7

@@ -12,10 +12,11 @@ from concurrent.futures import Executor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from vizlib import hooks, images
 from vizlib.analysis.receptive_field import receptive_fields
@@ -219,22 +220,37 @@ class _Enough(Exception):
     """Raised inside a forward pass to stop it once every layer has been seen."""
 
 
-@torch.inference_mode()
+class _Peak(NamedTuple):
+    """The largest activation of every channel of a layer, and where it is.
+
+    Attributes:
+        values, places: `(N, C)`: the activations, and their cells, numbered row by row.
+        width: How many cells a row has.
+        maps: The layer's output, and how often torch had counted a change of it in place.
+    """
+
+    values: Tensor
+    places: Tensor
+    width: int
+    maps: tuple[Tensor, int]
+
+
+@torch.no_grad()  # not inference mode, in which torch does not count changes in place
 def _peaks(net: Network, batch: Tensor, layers: list[str], rows: int) -> tuple[Tensor, Tensor]:
     """The largest activation of every channel of all layers in each image, `(n, C)`, and its cell, `(n, C, 2)`.
 
     The batch is padded to `rows` images. Batches of different sizes may be rounded differently, so otherwise the result
     would depend on how many images happen to be in the last batch.
     """
-    peaks = {}
+    peaks: dict[str, _Peak] = {}
 
     def look(layer: str, output: Tensor) -> Tensor:
         if output.ndim not in (2, 4):
             shape = tuple(output.shape)
             raise ValueError(f"layer {layer!r} gives {shape}, expected (N, C, h, w) or (N, C): choose another layer")
-        maps = output if output.ndim == 4 else output[..., None, None]
-        values, places = F.adaptive_max_pool2d(maps, 1, return_indices=True)
-        peaks[layer] = values.flatten(1), places.flatten(1), torch.full((maps.shape[1],), maps.shape[3])
+        before = next(reversed(peaks.values()), None)
+        rectified = isinstance(net.layers[layer], nn.ReLU) and before is not None and _follows(output, before)
+        peaks[layer] = _rectified(before, output) if rectified else _peak(output)
         if len(peaks) == len(layers):
             raise _Enough
         return output
@@ -242,10 +258,29 @@ def _peaks(net: Network, batch: Tensor, layers: list[str], rows: int) -> tuple[T
     filled = F.pad(batch, (0, 0, 0, 0, 0, 0, 0, rows - len(batch)))
     with hooks.override(net, {layer: partial(look, layer) for layer in layers}), suppress(_Enough):
         net(filled)
-    values, places, widths = zip(*(peaks[layer] for layer in layers), strict=True)
-    values, places = (torch.cat(parts, 1)[: len(batch)].cpu() for parts in (values, places))
-    widths = torch.cat(widths)
+    found = [peaks[layer] for layer in layers]
+    values, places = (torch.cat(p, 1)[: len(batch)].cpu() for p in zip(*(peak[:2] for peak in found), strict=True))
+    widths = torch.tensor([peak.width for peak in found])
+    widths = widths.repeat_interleave(torch.tensor([peak.values.shape[1] for peak in found]))
     return values.float(), torch.stack([places // widths, places % widths], 2)
+
+
+def _peak(output: Tensor) -> _Peak:
+    maps = output if output.ndim == 4 else output[..., None, None]
+    values, places = F.adaptive_max_pool2d(maps, 1, return_indices=True)
+    return _Peak(values.flatten(1), places.flatten(1), maps.shape[3], (output, output._version))
+
+
+def _follows(output: Tensor, before: _Peak) -> bool:
+    """Whether a ReLU in place has made this output of what the layer before gave, and nothing else has changed it."""
+    maps, version = before.maps
+    return output.data_ptr() == maps.data_ptr() and output.shape == maps.shape and output._version == version + 1
+
+
+def _rectified(before: _Peak, output: Tensor) -> _Peak:
+    """The peaks after a ReLU, which need no second look at the maps: where nothing fires, the first cell is named."""
+    places = before.places.masked_fill(before.values <= 0, 0)
+    return _Peak(before.values.clamp(min=0), places, before.width, (output, output._version))
 
 
 # --- the k best so far ----------------------------------------------------------------------------------------------
