@@ -2,6 +2,8 @@
 
 import copy
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -320,3 +322,16 @@ def test_cats_and_coffee(minivgg):
 
     assert {"tabby", "Egyptian cat", "Persian cat"} & set(answers("chelsea")[:2])
     assert {"espresso", "cup"} & set(answers("coffee"))
+
+
+@pytest.mark.slow
+def test_the_bundled_network_needs_no_torchvision():
+    """Importing it takes as long as importing torch itself: seconds before the first picture of a notebook."""
+    code = (
+        "import sys; from vizlib import images, models, plot, widgets; from vizlib.analysis import occlusion, saliency; "
+        "net = models.load('minivgg', 'cpu'); photo = images.prepare(images.load('chelsea'), net.input_size); "
+        "net.predict(photo); occlusion.occlusion(net, photo, None, 32, 32); "
+        "print('torchvision' in sys.modules, 'torch._dynamo' in sys.modules)"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert printed.stdout.split() == ["False", "False"]

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from http.client import HTTPException
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.error import URLError
 
 import numpy as np
@@ -24,8 +24,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision.models import WeightsEnum
 from tqdm import tqdm
+
+if TYPE_CHECKING:  # importing torchvision takes seconds, and the bundled networks do without
+    from torchvision.models import WeightsEnum
 
 TIMEOUT = 30  # seconds without a byte from the server
 
@@ -267,7 +269,7 @@ def _reason(error: Exception) -> str:
 # --- weights --------------------------------------------------------------------------------------------------------
 
 
-def torchvision_weights(weights: WeightsEnum) -> dict[str, Tensor]:
+def torchvision_weights(weights: "WeightsEnum") -> dict[str, Tensor]:
     """The state dict of a torchvision network; if it is not on disk yet, it is downloaded with a progress bar.
 
     Args:
@@ -286,17 +288,17 @@ def torchvision_weights(weights: WeightsEnum) -> dict[str, Tensor]:
     return load_state_dict(path)
 
 
-def torchvision_weights_cached(weights: WeightsEnum) -> bool:
+def torchvision_weights_cached(weights: "WeightsEnum") -> bool:
     """Whether `torchvision_weights(weights)` needs no download."""
     return _weights_path(weights).is_file()
 
 
-def torchvision_weights_size(weights: WeightsEnum) -> int:
+def torchvision_weights_size(weights: "WeightsEnum") -> int:
     """The size of the download in bytes, to within a kilobyte: torchvision gives it in MiB to three decimals."""
     return round(weights.meta["_file_size"] * 2**20)
 
 
-def _weights_path(weights: WeightsEnum) -> Path:
+def _weights_path(weights: "WeightsEnum") -> Path:
     return checkpoint_folder() / weights.url.rsplit("/", 1)[1]
 
 

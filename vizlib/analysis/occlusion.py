@@ -13,7 +13,6 @@ from numbers import Real
 import torch
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
-from torchvision.transforms.functional import gaussian_blur
 
 from vizlib import images
 from vizlib.analysis.incremental import Clean, Interval, clean_run, occlude, work
@@ -72,6 +71,8 @@ def shown(net: Network, image: Tensor, fill: Fill = "mean", seed: int = 0) -> Te
     if isinstance(fill, Tensor) and fill.shape == image.shape:
         return fill.to(image)
     if isinstance(fill, str) and fill == "blur":
+        from torchvision.transforms.functional import gaussian_blur  # here: importing torchvision takes seconds
+
         sigma = max(image.shape[2:]) / 16
         kernel = [2 * min(math.ceil(3 * sigma), side - 1) + 1 for side in reversed(image.shape[2:])]
         return gaussian_blur(image, kernel, sigma)

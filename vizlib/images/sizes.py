@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from operator import index
 
 from torch import Tensor
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2 import functional as tv
+from torch.nn.functional import interpolate
 
 from vizlib.images.contract import MAX_PIXELS, ImageError, check, check_size
 
@@ -40,7 +39,10 @@ def resize(image: Tensor, size: int | Sequence[int], mode: str = "bilinear") -> 
         height, width = image.shape[-2:]
         sides = [max(sides[0], side * sides[0] // min(height, width)) for side in (height, width)]
     check_size(*sides, f"an image resized to {size!r}", MAX_PIXELS)
-    return tv.resize(image, sides, InterpolationMode(modes[mode]), antialias=True).clamp(0, 1)
+    if list(image.shape[-2:]) == sides:
+        return image.clamp(0, 1)
+    smooth = {} if mode == "nearest" else {"align_corners": False, "antialias": True}
+    return interpolate(image, sides, mode=modes[mode], **smooth).clamp(0, 1)
 
 
 def center_crop(image: Tensor, size: int | Sequence[int]) -> Tensor:
@@ -58,7 +60,8 @@ def center_crop(image: Tensor, size: int | Sequence[int]) -> Tensor:
     if height > image.shape[-2] or width > image.shape[-1]:
         there = "x".join(map(str, image.shape[-2:]))
         raise ImageError(f"cannot crop {height}x{width} out of an image of {there}: resize it first")
-    return tv.center_crop(image, [height, width]).clone()
+    top, left = (round((have - want) / 2) for have, want in zip(image.shape[-2:], (height, width), strict=True))
+    return image[:, :, top : top + height, left : left + width].clone()
 
 
 def prepare(image: Tensor, size: int) -> Tensor:

@@ -5,9 +5,9 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-import torchvision
 from safetensors import safe_open
 from torch import Tensor, nn
 
@@ -16,6 +16,9 @@ from vizlib.compute import default_device
 from vizlib.models.miniresnet import MiniResNet
 from vizlib.models.minivgg import MiniVGG
 from vizlib.models.network import Network
+
+if TYPE_CHECKING:  # importing torchvision takes seconds, so it is imported where one of its networks is asked for
+    from torchvision.models import WeightsEnum
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 BUNDLED = {"minivgg": MiniVGG, "miniresnet": MiniResNet}
@@ -42,6 +45,8 @@ def names() -> dict[str, int]:
 
 def cached() -> list[str]:
     """The names of the networks that `load` gives without a download."""
+    if not any(assets.checkpoint_folder().glob("*.pth")):
+        return [*BUNDLED]
     return [*BUNDLED, *(name for name in ZOO if assets.torchvision_weights_cached(_zoo_weights(name)))]
 
 
@@ -146,14 +151,20 @@ def _known(name: str) -> None:
         )
 
 
-def _zoo_weights(name: str) -> torchvision.models.WeightsEnum:
-    return torchvision.models.get_model_weights(name).DEFAULT
+def _zoo_weights(name: str) -> "WeightsEnum":
+    from torchvision.models import get_model_weights
+
+    return get_model_weights(name).DEFAULT
 
 
 def _untrained(build: type | str, seed: int, **options: object) -> nn.Module:
+    if isinstance(build, str):
+        from torchvision.models import get_model
+
+        build, options = get_model, {"name": build} | options
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = torchvision.models.get_model(build, **options) if isinstance(build, str) else build(**options)
+        module = build(**options)
         return module.eval().requires_grad_(False)
 
 

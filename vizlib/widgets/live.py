@@ -19,7 +19,6 @@ import ipywidgets as W
 from IPython.display import HTML, display
 from IPython.display import Image as Still
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from vizlib import images
 from vizlib.optimize import Step
@@ -37,7 +36,11 @@ COLAB_SECONDS = 30
 
 def sheet(step: Step) -> Tensor:
     """What a run shows by default: the image, or a batch as a grid four images wide, `(1, 3, H, W)`."""
-    return step.image if len(step.image) == 1 else make_grid(step.image, nrow=4, padding=2, pad_value=1)[None]
+    if len(step.image) == 1:
+        return step.image
+    from torchvision.utils import make_grid  # here, because importing torchvision takes seconds
+
+    return make_grid(step.image, nrow=4, padding=2, pad_value=1)[None]
 
 
 class Run:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from vizlib import models, plot, widgets
 from vizlib.analysis.activations import map_shapes
@@ -44,6 +43,8 @@ def judged() -> Callable[..., Tensor]:
 
 def contact_sheet(columns: int) -> Callable[[Step], Tensor]:
     """A picture for `live.run`: a batch of images, each 160 pixels wide, in so many columns."""
+    from torchvision.utils import make_grid  # here, because importing torchvision takes seconds
+
     return lambda step: make_grid(resize(step.image, (160, 160), "bicubic"), columns, padding=4, pad_value=1)[None]
 
 

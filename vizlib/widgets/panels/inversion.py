@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from vizlib import images, optimize, plot, widgets
 from vizlib.analysis.activations import map_shapes
@@ -169,6 +168,8 @@ def inversion_seeds(
     def start(net: Network, photo: Tensor) -> Iterator[Step]:
         small = square(net, photo)
         return inversion.invert(net, small, inversion.noise(net, small, n=4), knobs)
+
+    from torchvision.utils import make_grid  # here, because importing torchvision takes seconds
 
     def picture(step: Step, net: Network, photo: Tensor) -> Tensor:
         row = torch.cat([square(net, photo), step.image])
