@@ -328,8 +328,9 @@ def test_cats_and_coffee(minivgg):
 def test_the_bundled_network_needs_no_torchvision():
     """Importing it takes as long as importing torch itself: seconds before the first picture of a notebook."""
     code = (
-        "import sys; from vizlib import images, models, plot, widgets; from vizlib.analysis import occlusion, saliency; "
-        "net = models.load('minivgg', 'cpu'); photo = images.prepare(images.load('chelsea'), net.input_size); "
+        "import sys; from vizlib import images, models, plot, widgets; "
+        "from vizlib.analysis import occlusion; net = models.load('minivgg', 'cpu'); "
+        "photo = images.prepare(images.load('chelsea'), net.input_size); "
         "net.predict(photo); occlusion.occlusion(net, photo, None, 32, 32); "
         "print('torchvision' in sys.modules, 'torch._dynamo' in sys.modules)"
     )

@@ -1,9 +1,11 @@
 """How figures leave: in full colour, as PNG or JPEG, with their alt text."""
 
 import io
+from collections import OrderedDict
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -86,3 +88,42 @@ def test_a_mosaic_puts_every_tile_in_its_place():
 
 def test_the_names_are_few():
     assert len(plot.__all__) == len(set(plot.__all__)) <= 28
+
+
+def _kinds(seed: int) -> dict[str, Figure]:
+    """A figure of each kind that panels draw, with other contents for another seed."""
+    g = torch.Generator().manual_seed(seed)
+    image, maps = torch.rand(1, 3, 48, 64, generator=g), torch.rand(4, 12, 12, generator=g)
+    factor, word = 10.0 ** (-3 * seed), "an Egyptian cat, tabby" if seed else "cat"
+    answers = [(word, 0.9 - 0.1 * seed, 1), ("dog", 0.05, 2)]
+    return {
+        "signed": plot.signed_grids({"a": maps[0] - 0.5, "b": factor * (maps[1] - 0.5)}, title="x"),
+        "heat": plot.heat_map(image, factor * maps[0], title=word, label="drop", signed=True),
+        "heats": plot.heat_maps(image, [maps[0], maps[1]], [word, word]),
+        "channels": plot.channel_grid(maps, "together", title=word),
+        "pictures": plot.pictures([image, maps[0]], [word, "b"]),
+        "predictions": plot.predictions(image, answers, word),
+    }
+
+
+@pytest.mark.parametrize("kind", _kinds(0))
+def test_a_figure_that_follows_a_slider_looks_as_it_would_by_itself(kind, monkeypatch):
+    """Only the first of its kind is laid out, and the next ones take over its places: as they would be anyway."""
+    monkeypatch.setattr(figures, "_places", OrderedDict())
+    plot.encode(_kinds(0)[kind], quickly=True)
+    for seed in (0, 1, 2):
+        quick, _ = plot.encode(_kinds(seed)[kind], quickly=True)
+        alone = figures._packed(figures._pixels(_kinds(seed)[kind]), "jpeg", **figures.JPEG)
+        assert np.abs(pixels(quick) - pixels(alone)).mean() < (0.1 if seed == 0 else 1.5), f"{kind}, {seed}"
+
+
+def test_places_are_found_again_only_where_texts_need_no_room_of_their_own(monkeypatch):
+    monkeypatch.setattr(figures, "_places", OrderedDict())
+    for kind, figure in _kinds(0).items():
+        before = len(figures._places)
+        plot.encode(figure, quickly=True)
+        assert (len(figures._places) > before) == (kind not in ("pictures", "predictions")), kind
+    monkeypatch.setattr(figures, "KINDS", 2)
+    for side in range(9, 14):
+        plot.encode(plot.channel_grid(torch.rand(4, side, side)), quickly=True)
+    assert len(figures._places) == 4, "the oldest is dropped for each new one"

@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections import OrderedDict
 
 import numpy as np
 import PIL.Image
@@ -11,11 +12,20 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from matplotlib.ticker import FormatStrFormatter, NullFormatter, ScalarFormatter
+from matplotlib.transforms import Bbox
 from torch import Tensor
 
 from vizlib.images import Box
 
 WIDTH = 7.5  # inches at 100 dots per inch: what a notebook cell shows without shrinking it
+NUMBERS = (
+    ScalarFormatter,
+    FormatStrFormatter,
+    NullFormatter,
+)  # ticks whose texts are as wide as their numbers are large
+KINDS = 64  # how many kinds of figures are kept in mind
 GAP = 1  # pixels between the tiles of a mosaic
 JPEG = {"quality": 90, "subsampling": 0}  # 4:4:4: each pixel keeps its own colour
 SIGNATURES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg"}  # how the files begin
@@ -33,7 +43,7 @@ def encode(figure: Figure, quickly: bool = False) -> tuple[bytes, str]:
         quickly: For a picture that follows a slider: JPEG, whatever it shows. Otherwise it is a small PNG, which keeps
             lines and text exact, or JPEG where that is at least a quarter smaller, as for photographs.
     """
-    pixels = _pixels(figure)
+    pixels = _quick_pixels(figure) if quickly else _pixels(figure)
     jpeg = _packed(pixels, "jpeg", **JPEG)
     if quickly:
         return jpeg, "jpeg"
@@ -45,6 +55,51 @@ def _pixels(figure: Figure) -> PIL.Image.Image:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return PIL.Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
+_places: OrderedDict[tuple, list[Bbox]] = OrderedDict()  # where the axes of the latest kinds of figures ended up
+
+
+def _quick_pixels(figure: Figure) -> PIL.Image.Image:
+    """As `_pixels`; but of figures that differ only in the images that they show, only the first one is laid out.
+
+    Measuring every text takes as long as drawing all the rest.
+    """
+    rooms = [_room(axes) for axes in figure.axes]
+    if figure.legends or None in rooms:
+        return _pixels(figure)
+    kind = *rooms, *map(_lines, figure.texts), *figure.get_size_inches(), figure.dpi
+    if kind in _places:
+        figure.set_layout_engine("none")
+        for axes, place in zip(figure.axes, _places[kind], strict=True):
+            axes.set_position(place, "original")
+        return _pixels(figure)
+    pixels = _pixels(figure)
+    _places[kind] = [axes.get_position(original=True).frozen() for axes in figure.axes]
+    if len(_places) > KINDS:
+        _places.popitem(last=False)
+    return pixels
+
+
+def _room(axes: Axes) -> tuple | None:
+    """What decides how much room axes take around their image, or None where that takes measuring their texts."""
+    shape = axes.images[0].get_array().shape if axes.images else ()
+    labels = tuple(map(_lines, (axes.title, axes.xaxis.label, axes.yaxis.label)))
+    plain = all(isinstance(axis.get_major_formatter(), NUMBERS) for axis in (axes.xaxis, axes.yaxis))
+    if any(text.get_in_layout() for text in axes.texts) or axes.get_legend() or (axes.axison and not plain):
+        return None
+    limits = (*axes.get_xlim(), *axes.get_ylim()) if axes.axison else ()
+    return labels, tuple(map(_magnitude, limits)), shape, str(axes.get_subplotspec())
+
+
+def _lines(text: Text) -> tuple[int, float]:
+    """How many lines a text has, and how large its letters are."""
+    return len(text.get_text().splitlines()), text.get_fontsize()
+
+
+def _magnitude(number: float) -> tuple[bool, int]:
+    """The sign of a number and the place of its first digit, which decide how wide it is when it is written out."""
+    return number < 0, math.floor(math.log10(abs(number))) if number else 0
 
 
 def _packed(pixels: PIL.Image.Image, format: str, **options: object) -> bytes:

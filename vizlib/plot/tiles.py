@@ -83,6 +83,6 @@ def signed_grids(grids: Mapping[str, Tensor], columns: int = 4, title: str = "")
             bar.ax.tick_params(labelsize=7)
         for (row, column), value in np.ndenumerate(array) if written else ():
             color = "black" if value else "#999999"
-            axes.text(column, row, f"{value:g}", ha="center", va="center", fontsize=11, color=color)
+            axes.text(column, row, f"{value:g}", ha="center", va="center", fontsize=11, color=color, in_layout=False)
     figure.suptitle(title, fontsize=10)
     return figure
