@@ -12,7 +12,11 @@ with its gradient and one update; what each computes once, before the first iter
 - vizlib: frozen, channels last, the forward pass stops at the deepest layer; Adam, at one size only.
 
 Before they are timed, all three compute the losses of one image, which must agree to 1e-4. The weights are random
-unless those of VGG-19 are in the cache; that does not affect the time.
+unless those of VGG-19 are in the cache; that does not affect the time of an iteration.
+
+Then comes what a person waits for (`--reach`): the steps and seconds after which the tutorial's way has the loss that
+it has after so many evaluations, and those after which vizlib has it, with pixels or Fourier coefficients. Here the
+weights matter: `--weights` gives the file of trained ones.
 
 Then comes the fast net: one pass, and how long the optimisation takes to reach the same loss on the same photo, as
 measured by the bundled network and by the one that was timed.
@@ -21,7 +25,9 @@ measured by the bundled network and by the one that was timed.
 import argparse
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -39,26 +45,31 @@ LAYERS = {  # content, style
     "the tutorial's five layers": (["conv4_1"], ["conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1"]),
     "Gatys' layers": (["relu4_2"], ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]),
 }
+ITERATED = ("vgg16", "vgg19")
 TUTORIAL = "tutorial, weights collect gradients"
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--network", choices=("vgg16", "vgg19"), default="vgg19")
+    parser.add_argument("--network", default="vgg19", help="of iterations only vgg16 and vgg19 are timed")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--steps", type=int, default=5, help="steps per turn")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--clock", choices=CLOCKS, default="process")
+    parser.add_argument("--weights", help="a file with the weights of the network")
+    parser.add_argument("--reach", type=int, default=100, help="evaluations of the loss by the tutorial's way; 0 skips")
     parser.add_argument("--skip-fast-net", action="store_true")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     print(f"bfloat16 is {'' if compute.bf16_is_faster() else 'not '}faster than float32 on this processor")
-    weights = "trained" if options.network in models.cached() else "untrained"
+    weights = options.weights or ("trained" if options.network in models.cached() else "untrained")
     net = models.load(options.network, "cpu", weights)
     photo, painting = (images.prepare(images.load(name), options.size) for name in ("chelsea", "whirls"))
-    for name, (content, by_style) in LAYERS.items():
+    for name, (content, by_style) in LAYERS.items() if options.network in ITERATED else ():
         compare(net, photo, painting, name, content, by_style, options)
+    if options.reach:
+        reach(net, photo, painting, options.reach)
     if not options.skip_fast_net:
         for judge in (models.load("minivgg", "cpu"), net):
             for style_weight in (10, 30):
@@ -250,6 +261,85 @@ def by_adam(model: Hooked, photo: Tensor, steps: int) -> None:
         optimizer.step()
         with torch.no_grad():
             picture.clamp_(0, 1)
+
+
+# --- what a person waits for -----------------------------------------------------------------------------------------
+
+
+def reach(net: Network, photo: Tensor, painting: Tensor, evaluations: int) -> dict[str, tuple[int, float]]:
+    """The steps and wall-clock seconds of each way to the loss that plain L-BFGS on pixels has after `evaluations`.
+
+    All minimise content + 10 * style with the network's own layers, from the photo, and are compared by that loss at
+    full size; a way that does not get there within twice the time is given up. The times are also printed.
+    """
+    knobs = style.StyleKnobs(size=max(photo.shape[2:]), scales=1, total_variation=0)
+    targets = style.Targets(net, photo, [painting])
+    curve = pixels_by_lbfgs(targets, knobs, photo, evaluations)
+    goal, limit = min(loss for loss, _ in curve), 2 * curve[-1][1]
+    first = next(i for i, (loss, _) in enumerate(curve) if loss <= goal)
+    found = {"L-BFGS on pixels, as in the tutorial": (first + 1, curve[first][1])}
+    plain = {"steps": 10 * evaluations}
+    ways = {
+        "vizlib, Adam on pixels": plain,
+        "vizlib, Adam, four sizes": {"steps": evaluations, "scales": 4},
+        "vizlib, L-BFGS on pixels": plain | {"optimizer": "lbfgs", "learning_rate": 1.0},
+        "vizlib, L-BFGS on a spectrum": plain
+        | {"optimizer": "lbfgs", "learning_rate": 1.0, "parametrization": "spectrum"},
+    }
+    for way, changes in ways.items():
+        watch = Watch()
+        for step in style.transfer(net, photo, [painting], replace(knobs, **changes)):
+            with watch.stopped():
+                content, by_style = targets.measure(step.image, knobs) if step.image.shape == photo.shape else (9, 9)
+            if content + 10 * by_style <= goal or watch.seconds() > limit:
+                break
+        there = content + 10 * by_style <= goal
+        found[way] = step.iteration if there else 0, watch.seconds()
+    baseline = found["L-BFGS on pixels, as in the tutorial"][1]
+    size = "x".join(map(str, photo.shape[2:]))
+    print(f"\n{net.name}, {size}: until content + 10 style is {goal:.3f}, {torch.get_num_threads()} threads")
+    for way, (steps, seconds) in found.items():
+        taken = f"{steps:5} steps {seconds:8.1f} s {baseline / seconds:6.2f}x" if steps else "not within twice the time"
+        print(f"  {way:<40} {taken}")
+    return found
+
+
+class Watch:
+    """Seconds of the wall clock since it was made, without those inside `with watch.stopped()`."""
+
+    def __init__(self):
+        self._began, self._out = time.perf_counter(), 0.0
+
+    def seconds(self) -> float:
+        """The seconds so far."""
+        return time.perf_counter() - self._began - self._out
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Inside the `with`, no time counts."""
+        began = time.perf_counter()
+        yield
+        self._out += time.perf_counter() - began
+
+
+def pixels_by_lbfgs(
+    targets: style.Targets, knobs: style.StyleKnobs, photo: Tensor, evaluations: int
+) -> list[tuple[float, float]]:
+    """The loss and the seconds so far at each evaluation of L-BFGS as the tutorial calls it."""
+    picture, curve, began = photo.clone().requires_grad_(), [], time.perf_counter()
+    optimizer = torch.optim.LBFGS([picture], max_iter=evaluations, max_eval=evaluations, tolerance_change=-1)
+
+    def closure() -> Tensor:
+        with torch.no_grad():
+            picture.clamp_(0, 1)
+        optimizer.zero_grad()
+        loss = sum(targets.losses(picture, knobs).values())
+        loss.backward()
+        curve.append((loss.item(), time.perf_counter() - began))
+        return loss.detach()
+
+    optimizer.step(closure)
+    return curve
 
 
 # --- the fast net ---------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from vizlib import images
 from vizlib.optimize import Diverged, OptimizerKnobs, Pixels, Spectrum, Step, last, minimize
 from vizlib.optimize.optimizers import LONGEST_STEP, OPTIMIZERS
 from vizlib.optimize.parametrizations import color_matrix, frequency_scale
@@ -201,11 +202,31 @@ def test_frequency_scale_of_a_small_picture():
 def test_the_colour_matrix_brightens_first_and_is_what_the_script_measures():
     import measure_colors
 
-    from vizlib import images
-
     matrix = color_matrix()
     assert (matrix[:, 0] > 0.4).all() and matrix[:, 0].norm() == pytest.approx(1, abs=1e-3)
     assert torch.allclose(matrix, measure_colors.measure(images.photos()).float(), atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 9), (6, 5)])
+@pytest.mark.parametrize("power", [0.0, 0.75])
+def test_a_spectrum_of_an_image_is_that_image_and_goes_on_at_another_size(size, power):
+    start = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    picture = Spectrum.of(start, power)
+    torch.testing.assert_close(picture.image(), start.clamp(0.02, 0.98), atol=1e-5, rtol=0)
+    (gradient,) = torch.autograd.grad(picture.image().sum(), picture.parameters)
+    assert gradient.isfinite().all() and gradient.abs().max() > 0
+    picture.resize(12, 10)
+    expected = images.resize(start.clamp(0.02, 0.98), (12, 10), "bicubic").clamp(0.02, 0.98)
+    torch.testing.assert_close(picture.image(), expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_a_spectrum_is_optimised_across_a_change_of_size(optimizer):
+    picture, knobs = Spectrum.of(torch.full((1, 3, 8, 8), 0.5)), OptimizerKnobs(12, optimizer, 0.5)
+    for step in minimize(lambda image, _: {"far": (image - 0.8).square().mean()}, picture, knobs):
+        if step.iteration == 4:
+            picture.resize(16, 12)
+    assert step.image.shape == (1, 3, 16, 12) and step.losses["far"] < 0.02
 
 
 @pytest.mark.parametrize("odd", [(7, 9), (1, 5), (8, 1)])

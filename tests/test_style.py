@@ -99,6 +99,22 @@ def test_a_mix_is_the_mix_of_gram_matrices(net, photo, painting):
         assert torch.allclose(gram, 0.75 * ends[0][layer] + 0.25 * ends[1][layer], rtol=1e-4, atol=1e-6)
 
 
+def test_a_spectrum_takes_fewer_steps_of_lbfgs_than_pixels(net, photo, painting):
+    found = {}
+    for parametrization in ("pixels", "spectrum"):
+        knobs = replace(SMALL, steps=20, optimizer="lbfgs", learning_rate=1.0, parametrization=parametrization)
+        *_, found[parametrization] = (
+            sum(step.losses.values()) for step in style.transfer(net, photo, [painting], knobs)
+        )
+    assert found["spectrum"] < 0.8 * found["pixels"]
+
+
+def test_a_spectrum_grows_through_its_sizes(net, photo, painting):
+    knobs = replace(SMALL, size=200, steps=6, scales=3, optimizer="lbfgs", parametrization="spectrum")
+    sizes = [tuple(step.image.shape[2:]) for step in style.transfer(net, photo, [painting], knobs)]
+    assert len(set(sizes)) == 3 and max(sizes[-1]) == 200
+
+
 def test_style_size_shows_the_painting_larger(net, photo, painting):
     targets = style.Targets(net, photo, [painting])
     shown = targets._style(0, (72, 108), replace(SMALL, style_size=2.0))
@@ -149,6 +165,7 @@ def test_every_network_has_default_layers(name):
         ({"mix": 1.5}, r"mix.*1\.5.*\b0\b.*\b1\b"),
         ({"begin": "nowhere"}, "begin.*'nowhere'.*'content'.*'noise'"),
         ({"colors": "loud"}, "colors.*'loud'.*style, luminance, histogram"),
+        ({"parametrization": "waves"}, "parametrization.*'waves'.*'pixels' or 'spectrum'"),
         ({"scales": 0}, r"scales.*\b0\b.*at least 1"),
         ({"style_layers": ["relu99"]}, "'relu99'.*minivgg.*conv1"),
         ({"content_layers": ["fc8"]}, "'fc8'.*before"),

@@ -126,6 +126,8 @@ def _carry_over(old: torch.optim.Optimizer, new: torch.optim.Optimizer) -> None:
     """Give the new Adam the running averages of the old one, resized to the picture's new size."""
     pairs = zip(old.param_groups[0]["params"], new.param_groups[0]["params"], strict=True)
     for before, after in pairs:
+        if before.ndim != 4:  # Fourier coefficients of a picture of another size belong to other frequencies
+            continue
         for key, value in old.state[before].items():
             if value.ndim == 4:
                 value = nn.functional.interpolate(value, after.shape[2:], mode="bilinear")

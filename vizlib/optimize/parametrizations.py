@@ -88,6 +88,33 @@ class Spectrum:
             spread = self._field().std((1, 2, 3), keepdim=True)
             self.parameters = [(start * (contrast / spread)[..., None]).requires_grad_()]
 
+    @classmethod
+    def of(cls, start: Tensor, power: float = 0.75) -> "Spectrum":
+        """The spectrum of an image, to go on from it.
+
+        Its colours are not decorrelated, and coefficient k is divided by |k| to the power of `power`: with L-BFGS this
+        takes fewer steps to a good picture than pixels do (benchmarks/style.py).
+
+        Args:
+            start: `(N, 3, H, W)` in [0, 1]. Black and white become 0.02 and 0.98: beyond, a sigmoid has hardly a slope.
+            power: 0 changes all frequencies as pixels do; the larger, the easier low frequencies change.
+
+        Raises:
+            ImageError, TypeError: `start` breaks the contract of images.
+        """
+        images.check(start, "start")
+        spectrum = cls(len(start), *start.shape[2:])
+        spectrum._colors, spectrum._scale = torch.eye(3, device=start.device), spectrum._scale.to(start.device) ** power
+        coefficients = torch.fft.rfft2(start.clamp(0.02, 0.98).logit(), norm="ortho") / spectrum._scale
+        spectrum.parameters = [torch.view_as_real(coefficients).contiguous().requires_grad_()]
+        spectrum._power = power
+        return spectrum
+
+    def resize(self, height: int, width: int) -> None:
+        """Resize the picture in the middle of an optimisation; only for a spectrum `of` an image."""
+        larger = images.resize(self.image().detach(), (height, width), "bicubic")
+        vars(self).update(vars(Spectrum.of(larger, self._power)))
+
     def _field(self) -> Tensor:
         spectrum = torch.view_as_complex(self.parameters[0]) * self._scale
         return torch.fft.irfft2(spectrum, s=self.size, norm="ortho")
