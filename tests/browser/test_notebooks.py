@@ -82,7 +82,7 @@ def test_the_layer_slider_walks_through_the_network(open_cells):
     notebook = open_cells(
         "04_activations",
         "panels.activation_map(",
-        "panels.activation_zeros(",
+        "panels.activation_channel(",
         "panels.activation_grid(",
         "panels.activation_region(",
     )

@@ -7,6 +7,7 @@ text, `encode` and `to_png` give the bytes of a file.
 
 from vizlib.plot.attack import attack_view
 from vizlib.plot.cells import Picture, around_gray, match, spotlight
+from vizlib.plot.channels import one_channel
 from vizlib.plot.charts import bars, histograms, lines, predictions
 from vizlib.plot.figure import encode, show, to_png
 from vizlib.plot.heat import heat_map, heat_maps
@@ -32,6 +33,7 @@ __all__ = [
     "histograms",
     "lines",
     "match",
+    "one_channel",
     "pictures",
     "predictions",
     "scatter",

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from vizlib.plot.figure import WIDTH, draw_array, mosaic, new_figure
+from vizlib.plot.figure import WIDTH, draw_array, mosaic, new_figure, to_rgb
 
 
 def filter_grid(filters: Tensor, title: str = "", columns: int | None = None, width: float = WIDTH) -> Figure:
@@ -35,15 +35,21 @@ def filter_grid(filters: Tensor, title: str = "", columns: int | None = None, wi
 
 
 def channel_grid(
-    activations: Tensor, scale: str = "each", limit: int = 64, title: str = "", columns: int | None = None
+    activations: Tensor,
+    scale: str = "each",
+    limit: int = 64,
+    title: str = "",
+    columns: int | None = None,
+    photo: Tensor | None = None,
 ) -> Figure:
-    """The first channels of one image's activations, tiled.
+    """The first channels of one image's activations, tiled, beside the image that they belong to.
 
     Args:
         activations: `(C, h, w)` or `(1, C, h, w)`.
         scale: 'each' stretches every channel over the whole colour map by itself: shapes are seen, strengths are not.
             'together' uses one scale, drawn beside it: strengths can be compared, weak channels go dark.
         limit: How many channels at most.
+        photo: The image `(1, 3, H, W)` in [0, 1], drawn at their left, as high as the tiles together.
     """
     if scale not in ("each", "together"):
         raise ValueError(f"scale: expected 'each' or 'together', got {scale!r}")
@@ -55,9 +61,16 @@ def channel_grid(
         low, high = maps.min((1, 2), keepdims=True), maps.max((1, 2), keepdims=True)
         maps, limits = (maps - low) / np.maximum(high - low, 1e-12), {"vmin": 0, "vmax": 1}
     board = mosaic(maps, columns)
-    figure = new_figure(WIDTH * 0.7, WIDTH * 0.7 * board.shape[0] / board.shape[1] + 0.3)
-    axes = figure.add_subplot()
-    drawn = draw_array(axes, board, title, cmap="viridis", **limits)
+    shape = board.shape[0] / board.shape[1]  # height over width
+    beside = photo.shape[-1] / photo.shape[-2] * shape if photo is not None else 0  # widths of the board
+    room = WIDTH - (0.75 if scale == "together" else 0)
+    figure = new_figure(WIDTH, room / (1 + beside) * shape + (0.35 if title else 0.1))
+    grid = figure.add_gridspec(1, 2 if beside else 1, width_ratios=[beside, 1] if beside else [1])
+    axes = figure.add_subplot(grid[-1])
+    if photo is not None:
+        draw_array(figure.add_subplot(grid[0]), to_rgb(photo))
+    drawn = draw_array(axes, board, cmap="viridis", **limits)
+    figure.suptitle(title, fontsize=10)
     if scale == "together":
         figure.colorbar(drawn, ax=axes, shrink=0.8, label="activation")
     return figure
