@@ -14,7 +14,7 @@ from vizlib.plot.heat import heat_map, heat_maps
 from vizlib.plot.maps import free_map, grid_map, scatter, zoomed
 from vizlib.plot.one_offs import cut_out, grams, seam_view, window_growth, with_bars
 from vizlib.plot.pictures import pictures, table
-from vizlib.plot.tiles import channel_grid, filter_grid, signed_grids
+from vizlib.plot.tiles import channel_grid, filter_grid, filter_grids, filter_view, signed_grids
 
 __all__ = [
     "Picture",
@@ -25,6 +25,8 @@ __all__ = [
     "cut_out",
     "encode",
     "filter_grid",
+    "filter_grids",
+    "filter_view",
     "free_map",
     "grams",
     "grid_map",

@@ -34,6 +34,47 @@ def filter_grid(filters: Tensor, title: str = "", columns: int | None = None, wi
     return figure
 
 
+def filter_grids(sheets: Mapping[str, Tensor], title: str = "", rows: int = 8) -> Figure:
+    """The first-layer filters of several networks side by side, each filter as large as the others.
+
+    Args:
+        sheets: By title, filters `(F, 3, h, w)` in [0, 1].
+        rows: How many filters stand in a column; a network with more of them has more columns.
+    """
+    if not sheets or any(filters.ndim != 4 or filters.shape[1] != 3 for filters in sheets.values()):
+        shapes = [tuple(filters.shape) for filters in sheets.values()]
+        raise ValueError(f"sheets: expected at least one, each (F, 3, h, w), got shapes {shapes}")
+    columns = [math.ceil(len(filters) / rows) for filters in sheets.values()]
+    figure = new_figure(WIDTH, (WIDTH - 0.2 * len(columns)) / sum(columns) * rows + (0.6 if title else 0.35))
+    grid = figure.subplots(1, len(sheets), squeeze=False, width_ratios=columns)[0]
+    for axes, (text, filters), wide in zip(grid, sheets.items(), columns, strict=True):
+        board = mosaic(filters.detach().cpu().permute(0, 2, 3, 1).numpy(), wide)
+        draw_array(axes, np.nan_to_num(board, nan=1.0), text, interpolation="nearest")
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def filter_view(filter: Tensor, photo: Tensor, response: Tensor, title: str = "", label: str = "w·x + b") -> Figure:
+    """A filter, a photo, and the filter's signed response to it: positive red, negative blue, zero white.
+
+    Args:
+        filter: `(3, h, w)` in [0, 1], drawn in sharp cells.
+        photo: `(1, 3, H, W)` in [0, 1].
+        response: `(h', w')`, of any sign.
+        label: What the colour bar measures.
+    """
+    figure = new_figure(WIDTH, WIDTH * 0.36 + (0.5 if title else 0.25))
+    small, left, right = figure.subplots(1, 3, width_ratios=[0.45, 1, 1])
+    draw_array(small, to_rgb(filter), "the filter", interpolation="nearest")
+    draw_array(left, to_rgb(photo), "the photo")
+    values = response.detach().float().cpu().numpy()
+    top = max(float(np.abs(values).max()), 1e-12)
+    drawn = draw_array(right, values, "its response", cmap="RdBu_r", vmin=-top, vmax=top)
+    figure.colorbar(drawn, ax=right, shrink=0.8, label=label)
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
 def channel_grid(
     activations: Tensor,
     scale: str = "each",
