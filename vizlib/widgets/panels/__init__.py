@@ -9,6 +9,7 @@ from vizlib.widgets.panels.activations import (
 )
 from vizlib.widgets.panels.adversarial import adversarial_file, adversarial_line, adversarial_step
 from vizlib.widgets.panels.attacks import adversarial_attack, adversarial_noise, adversarial_rates
+from vizlib.widgets.panels.collections import fetch_collection
 from vizlib.widgets.panels.deepdream import deepdream, dream_channels, dream_parts, guided_dream
 from vizlib.widgets.panels.dream_zoom import dream_flight
 from vizlib.widgets.panels.embedding import embedding_map, pca_axes, tsne_perplexity, tsne_starts
@@ -64,6 +65,7 @@ __all__ = [
     "fast_style_contrast",
     "fast_style_sizes",
     "fast_style_training",
+    "fetch_collection",
     "filter_modes",
     "filter_response",
     "filter_weights",
