@@ -7,7 +7,7 @@ import weakref
 import pytest
 import torch
 
-from vizlib import hooks, models
+from vizlib import hooks, images, models
 from vizlib.analysis import activations
 
 
@@ -78,3 +78,40 @@ def test_activations_of_several_images_or_none():
 def test_no_channels_asked_for():
     with pytest.raises(ValueError, match=r"\bk\b.*\b0\b.*\b1\b"):
         activations.strongest_in_region(torch.rand(1, 4, 5, 5), (0, 1, 0, 1), k=0)
+
+
+def test_a_channel_leads_by_its_peak_above_the_other_images():
+    maps = torch.zeros(1, 4, 4, 4)
+    maps[0, 0, :2, :2] = 1.0  # everywhere in the region, but other images have it as well
+    maps[0, 1, 0, 0] = 3.0
+    maps[0, 2, 0, 1] = 4.0
+    maps[0, 3, 3, 3] = 9.0  # outside
+    others = torch.zeros(2, 4, 6, 6)
+    others[1, 2, 5, 5], others[0, 0, 0, 0] = 3.5, 1.0
+    first, second = activations.leading_in_region(maps, (0, 0.5, 0, 0.5), others, k=2)
+    assert (first.channel, first.inside, first.elsewhere, first.lead) == (1, 3.0, 0.0, 3.0)
+    assert (second.channel, second.lead) == (2, 0.5)
+    assert activations.strongest_in_region(maps, (0, 0.5, 0, 0.5), k=1)[0].channel in (0, 2)
+    with pytest.raises(ValueError, match=r"others: expected \(N, 4, h, w\).*\(1, 3, 2, 2\)"):
+        activations.leading_in_region(maps, (0, 0.5, 0, 0.5), torch.zeros(1, 3, 2, 2))
+    with pytest.raises(ValueError, match="k = 0"):
+        activations.leading_in_region(maps, (0, 0.5, 0, 0.5), others, k=0)
+
+
+def test_a_channel_s_effect_is_what_silencing_it_takes_from_the_logit():
+    net, photo = models.load("minivgg", "cpu"), images.prepare(images.load("coffee"), 64)
+    drops = activations.channel_effects(net, photo, "relu6", batch=100)
+    logits = net(photo)[0]
+    for channel in (0, 99, 100, 255):  # on both sides of a batch's end
+
+        def silence(output, channel=channel):
+            return torch.cat([output[:, :channel], 0 * output[:, channel : channel + 1], output[:, channel + 1 :]], 1)
+
+        with hooks.override(net, {"relu6": silence}):
+            alone = logits.max() - net(photo)[0, logits.argmax()]
+        assert torch.isclose(drops[channel], alone, atol=1e-4)
+    assert drops.shape == (256,) and not torch.allclose(drops, activations.channel_effects(net, photo, "relu6", 7))
+    with pytest.raises(ValueError, match=r"one image.*\(2, 3, 64, 64\)"):
+        activations.channel_effects(net, photo.repeat(2, 1, 1, 1), "relu6")
+    with pytest.raises(ValueError, match=r"layer 'fc8': expected maps"):
+        activations.channel_effects(net, photo, "fc8")

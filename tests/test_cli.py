@@ -12,6 +12,7 @@ import torchvision
 
 from vizlib import assets, models
 from vizlib.__main__ import main
+from vizlib.images import galleries
 
 BODY = b"a picture, as it were"
 
@@ -58,9 +59,11 @@ def test_download_a_network(cache, monkeypatch, capsys):
 def test_download_all(cache, monkeypatch, capsys):
     asked = []
     monkeypatch.setattr(models, "download", asked.append)
+    monkeypatch.setattr("vizlib.__main__.fetch_collection", asked.append)
     monkeypatch.setattr(assets, "fetch", asked.append)
     assert main(["download", "--all"]) == 0
-    assert asked == [*assets.names(), *(name for name, size in models.names().items() if size)]
+    networks = [name for name, size in models.names().items() if size]
+    assert asked == [*assets.names(), *networks, *galleries.COLLECTIONS]
     assert "minivgg" not in asked  # bundled
 
 

@@ -192,3 +192,29 @@ def test_a_map_is_saved_whole_or_the_reason_is_said(tmp_path):
 def test_mistakes_are_named(act, message):
     with pytest.raises(ValueError, match=message):
         act()
+
+
+def test_a_turned_layout_is_turned_back():
+    points = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+    angle = torch.tensor(1.7)
+    turn = torch.stack([torch.stack([angle.cos(), -angle.sin()]), torch.stack([angle.sin(), angle.cos()])])
+    for mirrored in (1.0, -1.0):
+        other = 3 * (points * torch.tensor([mirrored, 1.0])) @ turn + torch.tensor([5.0, -2.0])
+        assert torch.allclose(embedding.aligned(other, points), points, atol=1e-4)
+
+
+def test_the_alignment_is_scipy_s():
+    from scipy.spatial import procrustes
+
+    one, two = torch.randn(2, 30, 2, generator=torch.Generator().manual_seed(1)).double()
+    standard, turned, disparity = procrustes(one.numpy(), two.numpy())
+    ours = embedding.aligned(two, torch.from_numpy(standard))
+    assert torch.allclose(ours, torch.from_numpy(turned), atol=1e-9)
+    assert abs((ours - torch.from_numpy(standard)).square().sum().item() - disparity) < 1e-9
+
+
+def test_what_cannot_be_aligned():
+    with pytest.raises(ValueError, match=r"one shape, got \(3, 2\) and \(4, 2\)"):
+        embedding.aligned(torch.zeros(3, 2), torch.zeros(4, 2))
+    with pytest.raises(ValueError, match="in one place"):
+        embedding.aligned(torch.ones(3, 2), torch.rand(3, 2))

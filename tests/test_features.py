@@ -195,3 +195,15 @@ def test_mistakes_are_named(net, gallery):
     lonely = models.wrap(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)), input_size=2)
     with pytest.raises(ValueError, match="Sequential.*classifier"):
         features.features(lonely, gallery)
+
+
+def test_several_layers_in_one_pass_are_what_each_gives_alone():
+    net, few = models.load("minivgg", "cpu"), galleries.digits().subset(range(40))
+    steps = list(features.extracting_layers(net, few, ["relu1", "relu7", "fc8"], side=64))
+    assert [step.done for step in steps] == [32, 40] and steps[-1].total == 40
+    for layer, values in steps[-1].values.items():
+        alone = features.features(net, few, layer, side=64, cached=False).values
+        assert torch.allclose(values, alone, atol=1e-5)
+    assert steps[-1].labels.equal(few.labels)
+    with pytest.raises(ValueError, match="got 40 and 0"):
+        next(features.extracting_layers(net, few, []))

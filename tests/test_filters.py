@@ -3,11 +3,12 @@
 import math
 import re
 
+import make_filter_sheet
 import pytest
 import torch
 from torch import nn
 
-from vizlib import models
+from vizlib import assets, models
 from vizlib.analysis import filters
 
 
@@ -136,3 +137,43 @@ def test_what_has_no_modes(shape, modes):
 def test_images_smaller_than_the_filter(net, shape):
     with pytest.raises(ValueError, match=rf"\(N, 3, H, W\).*7x7.*{re.escape(str(shape))}"):
         filters.best_matches(net, torch.rand(shape))
+
+
+def test_the_picture_of_squeezenet_is_cut_into_its_filters():
+    tiles = filters.pictured("squeezenet1_0")
+    assert tiles.shape == (96, 3, 7, 7) and tiles.min() >= 0 and tiles.max() <= 1
+    reach = (tiles - 0.5).abs().amax((1, 2, 3))  # each filter was stretched by its own largest weight
+    assert (reach > 0.49).all()
+    with pytest.raises(assets.AssetError, match=r"filters/alexnet\.png"):
+        filters.pictured("alexnet")
+
+
+def test_a_sheet_of_filters_is_cut_apart_as_it_was_put_together():
+    tiles = torch.rand(6, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    board = make_filter_sheet.sheet(tiles, columns=3)
+    assert board.shape == (1, 3, 8, 12)
+    assert board[0, :, 4:8, 4:8].equal(tiles[4])
+    with pytest.raises(ValueError, match=r"6 filters.*rows of 4"):
+        make_filter_sheet.sheet(tiles, columns=4)
+
+
+def test_the_edge_filter_is_the_one_that_is_a_vertical_edge():
+    net = models.load("minivgg", "cpu")
+    weight = filters.convolutions(net)["conv1"].weight.data
+    weight.zero_()
+    weight[3, :, :, :3], weight[3, :, :, 4:] = -1, 1  # dark on its left
+    weight[7, :, :3], weight[7, :, 4:] = -2, 2  # a stronger horizontal one
+    weight[9] = 5  # fires on anything bright
+    assert filters.edge_filter(net) == 3
+
+
+@pytest.mark.parametrize("name", ["minivgg", "miniresnet"])
+def test_a_renumbered_network_computes_the_same_with_other_weights(name):
+    net = models.load(name, "cpu")
+    twin, (one, two) = filters.renumbered(net, seed=3)
+    image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    assert torch.allclose(twin(image), net(image), atol=1e-4)
+    assert not torch.allclose(filters.filters(twin, two), filters.filters(net, two))
+    assert not torch.allclose(filters.filters(twin, one), filters.filters(net, one))
+    moved = filters.filters(twin, two).sum(1) - filters.filters(net, two).sum(1)
+    assert moved.abs().max() < 1e-4, "the same weights in another order"

@@ -256,6 +256,46 @@ def test_imagenette_is_downloaded_once_and_whole(server, monkeypatch):
     assert len(galleries.imagenette()) == 4 and server.requests.total() == asked  # the second time it is in the cache
 
 
+def test_a_collection_reports_its_bytes_is_remembered_and_preferred(server, monkeypatch):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, "jpeg")
+    folders = ("n01440764", "n03888257")
+    body, md5 = archive({f"imagenette2-160/val/{wnid}/0.jpeg": file.getvalue() for wnid in folders})
+    monkeypatch.setitem(Imagenette._ARCHIVES, "160px", (server.serve("/imagenette2-160.tgz", body), md5))
+    assert not galleries.is_here("imagenette") and galleries.preferred().name == "patches"
+    monkeypatch.setitem(
+        galleries.COLLECTIONS, "imagenette", galleries.COLLECTIONS["imagenette"]._replace(size=len(body))
+    )
+    steps = list(galleries.fetching("imagenette", every=0.001))
+    counts = [step.done for step in steps]
+    assert counts == sorted(counts) and all(0 <= count <= len(body) for count in counts)
+    assert steps[-1].done == steps[-1].total == len(body) and len(steps[-1].gallery) == 2
+    assert all(step.gallery is None for step in steps[:-1])
+    asked = server.requests.total()
+    assert galleries.is_here("imagenette") and galleries.preferred().name == "imagenette val"
+    assert len(list(galleries.fetching("imagenette"))) <= 2 and server.requests.total() == asked
+    assert assets.bytes_arrived("imagenette-160px") == 0, "nothing is under way any more"
+
+
+def test_a_collection_that_cannot_be_fetched_is_not_here(server, monkeypatch):
+    monkeypatch.setitem(Imagenette._ARCHIVES, "160px", (server.url("/none.tgz"), "0" * 32))
+    with pytest.raises(assets.AssetError, match="imagenette-160px"):
+        list(galleries.fetching("imagenette"))
+    assert not galleries.is_here("imagenette") and galleries.preferred().name == "patches"
+    for ask in (galleries.is_here, lambda name: list(galleries.fetching(name))):
+        with pytest.raises(ValueError, match=r"name is 'mnist'.*'imagenette' or 'cifar10'"):
+            ask("mnist")
+
+
+def test_the_bytes_of_a_download_under_way_are_counted(cache):
+    part = cache / "datasets" / ".cifar10.0123.part"
+    part.mkdir(parents=True)
+    assert assets.bytes_arrived("cifar10") == 0
+    (part / "c.tgz").write_bytes(b"x" * 700)
+    assert assets.bytes_arrived("cifar10") == 700 and assets.bytes_arrived("imagenette-160px") == 0
+
+
 def test_cifar10_is_read_as_torchvision_reads_it(server, monkeypatch):
     data = np.random.default_rng(0).integers(0, 256, (4, 3072), np.uint8)
     batch = pickle.dumps({"data": data, "labels": [3, 1, 0, 9]})

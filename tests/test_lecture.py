@@ -95,11 +95,12 @@ def test_the_map_links_every_notebook_and_no_other():
 def test_the_map_names_and_shows_every_section_under_its_half():
     rows = parsed().select("tr")
     headings = [index for index, row in enumerate(rows) if row.th]
-    assert headings == [1, 10]  # after section 00, and after the eight of the first half
+    assert headings == [1, 4]  # after section 00, and after two rows of four
     assert [rows[index].get_text() for index in headings] == [SECTIONS[1].half, SECTIONS[9].half]
-    sections = [row for row in rows if not row.th]
-    for section, row in zip(SECTIONS, sections, strict=True):
+    assert [len(row.select("td")) for row in rows if not row.th] == [1, 4, 4, 4, 3]
+    for section, row in zip(SECTIONS, parsed().select("td"), strict=True):
         assert all(text in row.get_text() for text in (section.number, section.title, section.question))
+        assert int(row.img["width"]) >= 120, "legible on a projector"
         kind, data = row.img["src"].split(",")
         assert kind == "data:image/png;base64"
         assert base64.b64decode(data) == thumbnail(section.slug).read_bytes()

@@ -61,3 +61,32 @@ def test_large_signed_grids_are_colours_around_zero():
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_filters_of_several_networks_are_equally_large():
+    figure = plot.filter_grids({"one": torch.rand(16, 3, 5, 5), "two": torch.rand(40, 3, 7, 7)}, "both", rows=8)
+    plot.to_png(figure)
+    one, two = figure.axes
+    assert [axes.get_title() for axes in figure.axes] == ["one", "two"]
+    widths = [axes.get_window_extent().width for axes in (one, two)]
+    assert abs(widths[1] / widths[0] - 5 / 2) < 0.25, "two columns of filters, and five; the gaps differ a little"
+    with pytest.raises(ValueError, match=r"\(F, 3, h, w\), got shapes \[\(4, 1, 3, 3\)\]"):
+        plot.filter_grids({"gray": torch.rand(4, 1, 3, 3)})
+
+
+def test_a_response_is_drawn_with_zero_in_the_middle():
+    response = torch.tensor([[-1.0, 0.0], [2.0, 4.0]])
+    figure = plot.filter_view(torch.rand(3, 7, 7), torch.rand(1, 3, 20, 20), response)
+    drawn = figure.axes[2].images[0]
+    assert drawn.get_clim() == (-4.0, 4.0) and drawn.get_cmap().name == "RdBu_r"
+    assert plot.to_png(figure).startswith(b"\x89PNG")
+
+
+def test_the_photo_stands_beside_its_maps():
+    photo = torch.rand(1, 3, 32, 32)
+    figure = plot.channel_grid(torch.rand(6, 4, 4), limit=6, columns=3, photo=photo)
+    plot.to_png(figure)
+    maps, beside = figure.axes
+    assert beside.images[0].get_array().shape == (32, 32, 3)
+    assert beside.get_window_extent().x1 < maps.get_window_extent().x0
+    assert abs(beside.get_window_extent().height / maps.get_window_extent().height - 1) < 0.1

@@ -12,6 +12,7 @@ import torch
 
 from vizlib import __version__, assets, images, models
 from vizlib.compute import available_cpus, default_device
+from vizlib.images import galleries
 
 PACKAGES = ("torch", "torchvision", "ipywidgets", "ipykernel", "jupyterlab")
 
@@ -25,7 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m vizlib", description="A command-line helper for the notebooks.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="info | download")
     commands.add_parser("info", help="show versions, device, threads and which files are present")
-    download = commands.add_parser("download", help="fetch pictures and networks now, to work offline later")
+    download = commands.add_parser(
+        "download", help="fetch pictures, networks and collections now, to work offline later"
+    )
     download.add_argument("names", nargs="*", metavar="NAME", help="what to fetch")
     download.add_argument("--all", action="store_true", help="fetch everything")
     options = parser.parse_args(arguments)
@@ -50,10 +53,16 @@ class Offer(NamedTuple):
 
 
 def downloads() -> dict[str, Offer]:
-    """Everything that can be downloaded, by name: first the pictures, then the networks."""
+    """Everything that can be downloaded, by name: first the pictures, then the networks and collections."""
     pictures = {name: Offer(assets.size(name), assets.fetch) for name in assets.names()}
     networks = {name: Offer(size, models.download) for name, size in models.names().items() if size}
-    return pictures | networks
+    collections = {name: Offer(it.size, fetch_collection) for name, it in galleries.COLLECTIONS.items()}
+    return pictures | networks | collections
+
+
+def fetch_collection(name: str) -> object:
+    """A labelled collection of photos, downloaded with torchvision's progress bar."""
+    return galleries.COLLECTIONS[name].open()
 
 
 def fetch_all(names: list[str]) -> int:
@@ -82,6 +91,7 @@ def info() -> str:
     gpu = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
     bundled = sorted(path for path in assets.data_folder().glob("*") if path.is_file())
     here = {name for name in assets.names() if assets.is_cached(name)} | set(models.cached())
+    here |= {name for name in galleries.COLLECTIONS if galleries.is_here(name)}
     cached = [f"{name} ({megabytes(offer.size)})" for name, offer in downloads().items() if name in here]
     rows = {
         "vizlib": __version__,

@@ -356,6 +356,21 @@ def store_array(path: Path, array: np.ndarray) -> None:
 # --- datasets -------------------------------------------------------------------------------------------------------
 
 
+def dataset_folder(name: str) -> Path:
+    """Where a dataset lies once it is downloaded and unpacked."""
+    return cache_folder() / "datasets" / name
+
+
+def bytes_arrived(name: str) -> int:
+    """How many bytes of a dataset's download are on disk while it is under way; 0 before and after."""
+    parts = dataset_folder(name).parent.glob(f".{name}.*.part/*")
+    sizes = []
+    for path in parts:
+        with suppress(OSError):  # a file may go at any moment
+            sizes.append(path.stat().st_size if path.is_file() else 0)
+    return max(sizes, default=0)
+
+
 def torchvision_dataset(kind: type, name: str, **options: object) -> Dataset:
     """One of torchvision's datasets, downloaded and unpacked (completely or not at all) if it is not in the cache.
 
@@ -368,7 +383,7 @@ def torchvision_dataset(kind: type, name: str, **options: object) -> Dataset:
         AssetError: There is no connection, the server reports an error, the content is not the expected one, the
             folder cannot be written, or the cached dataset is incomplete.
     """
-    root = cache_folder() / "datasets" / name
+    root = dataset_folder(name)
     if not root.is_dir():
         with _explained(name, "the address in torchvision", root, "galleries.patches()"), whole(root) as part:
             part.mkdir(parents=True)

@@ -21,8 +21,24 @@ def test_every_cell_of_a_whole_lesson_runs_as_a_person_opens_it(open_notebook):
     notebook = open_notebook("00_start_here")
     notebook.run_all()
     assert notebook.errors() == []
-    notebook.explorers_drawn(1)
+    notebook.explorers_drawn(2)
     notebook.screenshot("00_start_here", whole=True)
+
+
+def test_the_first_screen_shows_the_picture_how_to_begin_and_all_that_it_needs(open_notebook):
+    notebook = open_notebook("00_start_here")
+    notebook.page.set_viewport_size({"width": 1280, "height": 720})
+    picture = notebook.page.locator(".jp-MarkdownOutput img[alt^='A cat; the one channel']")
+    notebook.until(
+        lambda: picture.evaluate("image => image.complete && image.naturalWidth > 0"), "the picture is there"
+    )
+    begin = notebook.page.locator(".jp-MarkdownOutput p", has_text="Shift+Enter").first
+    for part in (picture, begin):
+        box = part.bounding_box()
+        assert box["y"] > 0 and box["y"] + box["height"] < 720 - 30, "without scrolling, above the status bar"
+    assert picture.bounding_box()["width"] > 600
+    notebook.screenshot("00_first_screen")
+    notebook.page.set_viewport_size({"width": 1280, "height": 1000})
 
 
 def test_the_photo_and_its_prediction_change_with_the_picker_and_the_upload(open_cells, tmp_path):
@@ -82,7 +98,7 @@ def test_the_layer_slider_walks_through_the_network(open_cells):
     notebook = open_cells(
         "04_activations",
         "panels.activation_map(",
-        "panels.activation_zeros(",
+        "panels.activation_channel(",
         "panels.activation_grid(",
         "panels.activation_region(",
     )

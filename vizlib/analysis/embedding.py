@@ -85,6 +85,32 @@ def is_cached(values: Tensor, perplexity: float = 30, seed: int = 0, start: str 
     return assets.stored_array(_cache_path(values, perplexity, seed, start)) is not None
 
 
+def aligned(points: Tensor, onto: Tensor) -> Tensor:
+    """Points turned, mirrored, scaled and moved so that they lie as near as possible to their partners (Procrustes).
+
+    Two runs of t-SNE may give one layout at two angles, for nothing in its loss says which way is up. Only what is left
+    after this is a difference of layouts.
+
+    Args:
+        points: `(N, d)`.
+        onto: `(N, d)`: row i is where row i of `points` should lie.
+
+    Returns:
+        `(N, d)`: the similarity of `points` with the smallest sum of squared distances (Schoenemann 1966).
+
+    Raises:
+        ValueError: The shapes differ, or the points are all in one place.
+    """
+    if points.shape != onto.shape or points.ndim != 2:
+        raise ValueError(f"expected two (N, d) of one shape, got {tuple(points.shape)} and {tuple(onto.shape)}")
+    middle, target = points.double().mean(0), onto.double().mean(0)
+    moved, wanted = points.double() - middle, onto.double() - target
+    if not (size := moved.square().sum()) > 0:
+        raise ValueError("points: all are in one place, so there is nothing to turn")
+    U, S, Vt = torch.linalg.svd(moved.T @ wanted)
+    return (moved @ (U @ Vt) * (S.sum() / size) + target).to(onto.dtype)
+
+
 # --- how far to trust it --------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """A network's features of every image of a gallery: one row for each image, computed once and kept on disk."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -91,6 +91,45 @@ def extracting(
             rows[done : done + len(batch)] = values
             done += len(batch)
             yield Features(rows[:done], gallery.labels[:done], done, len(gallery))
+
+
+class LayerFeatures(NamedTuple):
+    """Features of several layers for the first `done` of `total` images: layer -> `(done, D)`, and their labels."""
+
+    values: dict[str, Tensor]
+    labels: Tensor
+    done: int
+    total: int
+
+
+@torch.inference_mode()
+def extracting_layers(
+    net: Network, gallery: Gallery, layers: Sequence[str], side: int | None = None
+) -> Iterator[LayerFeatures]:
+    """The features of a growing part of a gallery at several layers, in one forward pass; nothing is kept on disk.
+
+    Args:
+        layers: Names in `net.layers`; each map is averaged over its positions.
+        side: As for `extracting`.
+
+    Yields:
+        The `LayerFeatures` so far, after every batch.
+
+    Raises:
+        LookupError: A layer does not exist.
+        ValueError: The gallery is empty, or no layer is named.
+    """
+    if not len(gallery) or not len(layers):
+        raise ValueError(f"expected at least one image and one layer, got {len(gallery)} and {len(layers)}")
+    parts: dict[str, list[Tensor]] = {layer: [] for layer in layers}
+    for start in range(0, len(gallery), BATCH):
+        batch = range(start, min(start + BATCH, len(gallery)))
+        outputs = read(net, gallery.batch(batch, side or side_for(net)), list(layers))
+        for layer, output in outputs.items():
+            values = output.float().cpu()
+            parts[layer].append(values.mean((2, 3)) if values.ndim == 4 else values.flatten(1))
+        so_far = {layer: torch.cat(rows) for layer, rows in parts.items()}
+        yield LayerFeatures(so_far, gallery.labels[: batch.stop], batch.stop, len(gallery))
 
 
 @torch.inference_mode()

@@ -7,13 +7,14 @@ text, `encode` and `to_png` give the bytes of a file.
 
 from vizlib.plot.attack import attack_view
 from vizlib.plot.cells import Picture, around_gray, match, spotlight
+from vizlib.plot.channels import one_channel
 from vizlib.plot.charts import bars, histograms, lines, predictions
 from vizlib.plot.figure import encode, show, to_png
 from vizlib.plot.heat import heat_map, heat_maps
 from vizlib.plot.maps import free_map, grid_map, scatter, zoomed
 from vizlib.plot.one_offs import cut_out, grams, seam_view, window_growth, with_bars
 from vizlib.plot.pictures import pictures, table
-from vizlib.plot.tiles import channel_grid, filter_grid, signed_grids
+from vizlib.plot.tiles import channel_grid, filter_grid, filter_grids, filter_view, signed_grids
 
 __all__ = [
     "Picture",
@@ -24,6 +25,8 @@ __all__ = [
     "cut_out",
     "encode",
     "filter_grid",
+    "filter_grids",
+    "filter_view",
     "free_map",
     "grams",
     "grid_map",
@@ -32,6 +35,7 @@ __all__ = [
     "histograms",
     "lines",
     "match",
+    "one_channel",
     "pictures",
     "predictions",
     "scatter",

@@ -17,6 +17,7 @@ def heat_map(
     label: str = "",
     *,
     signed: bool = False,
+    cells: bool = False,
     box: Box | None = None,
     beside: Tensor | None = None,
     beside_title: str = "the image",
@@ -28,13 +29,14 @@ def heat_map(
         heat: `(h, w)` of any size; it is enlarged to the image.
         label: What the colour bar measures.
         signed: Red is positive, blue negative and white 0; otherwise brighter is more.
+        cells: Draw the cells of the map as squares, instead of blending one into the next.
         box: In pixels of the image, framed in both.
         beside, beside_title: What stands there instead of the image.
     """
     figure = new_figure(WIDTH, WIDTH * 0.42)
     left, right = figure.subplots(1, 2)
     draw_array(left, to_rgb(image if beside is None else beside), beside_title)
-    _draw_heat(right, image, heat, title, label, signed)
+    _draw_heat(right, image, heat, title, label, signed, cells)
     for axes in (left, right) if box is not None else ():
         draw_box(axes, box)
     return figure
@@ -80,12 +82,15 @@ def heat_maps(
     return figure
 
 
-def _draw_heat(axes: Axes, image: Tensor, heat: Tensor, title: str, label: str | None, signed: bool) -> None:
+def _draw_heat(
+    axes: Axes, image: Tensor, heat: Tensor, title: str, label: str | None, signed: bool, cells: bool = False
+) -> None:
     gray = to_rgb(image).mean(2)
     draw_array(axes, gray, cmap="gray", vmin=0, vmax=1)
     heat = heat.detach().float().cpu()
     if heat.shape != gray.shape:
-        heat = nn.functional.interpolate(heat[None, None], gray.shape, mode="bilinear")[0, 0]
+        mode = "nearest" if cells else "bilinear"
+        heat = nn.functional.interpolate(heat[None, None], gray.shape, mode=mode)[0, 0]
     limit = max(heat.abs().max().item(), 1e-12)
     colors = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit} if signed else {"cmap": "magma"}
     drawn = draw_array(axes, heat.numpy(), title, alpha=0.6, **colors)

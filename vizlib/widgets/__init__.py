@@ -10,6 +10,7 @@ from vizlib.widgets.names import explain_missing_names
 from vizlib.widgets.page import watched
 from vizlib.widgets.pickers import ChannelPicker, ImagePicker, LayerPicker, NetworkPicker
 from vizlib.widgets.progress import finish
+from vizlib.widgets.questions import ask, recall
 from vizlib.widgets.saving import SaveButton, save_button
 from vizlib.widgets.sliders import choice, fraction, integer, span, steps
 
@@ -21,12 +22,14 @@ __all__ = [
     "NetworkPicker",
     "Progress",
     "SaveButton",
+    "ask",
     "choice",
     "explore",
     "film",
     "finish",
     "fraction",
     "integer",
+    "recall",
     "save_button",
     "span",
     "steps",

@@ -3,9 +3,12 @@
 import base64
 import html
 import json
+from itertools import groupby
 from typing import NamedTuple
 
 from vizlib import assets
+
+COLUMNS, CARD = 4, 120  # cards in a row of the map, and the width and height of their thumbnails in CSS pixels
 
 
 class Section(NamedTuple):
@@ -116,19 +119,25 @@ SECTIONS = [
 
 
 def html_map() -> str:
-    """The lecture as an HTML table: a thumbnail, a title with a link, and a question for each section."""
-    rows, half = [], ""
-    for section in SECTIONS:
-        if section.half != half:
-            half = section.half
-            rows.append(f'<tr><th colspan="3" style="text-align:left;padding-top:1em">{half}</th></tr>')
-        thumbnail = base64.b64encode(assets.data_path(f"thumbnails/{section.slug}.png").read_bytes()).decode()
-        source, alt = f"data:image/png;base64,{thumbnail}", html.escape(section.thumbnail)
-        picture = f'<img src="{source}" width="72" height="72" alt="{alt}">'
-        title = f'<a href="{section.slug}.ipynb">{section.title}</a>'
-        cells = (picture, f"<b>{section.number}</b> · {title}", section.question)
-        rows.append("<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>")
+    """The lecture as an HTML table: under each half, cards with a thumbnail, a title with a link, and a question."""
+    rows = []
+    for half, sections in groupby(SECTIONS, key=lambda section: section.half):
+        if half:
+            style = "text-align:left;padding-top:1em;font-size:110%"
+            rows.append(f'<tr><th colspan="{COLUMNS}" style="{style}">{half}</th></tr>')
+        cards = [_card(section) for section in sections]
+        lines = [cards[start : start + COLUMNS] for start in range(0, len(cards), COLUMNS)]
+        rows += [f"<tr>{''.join(line)}</tr>" for line in lines]
     return f"<table>{''.join(rows)}</table>"
+
+
+def _card(section: Section) -> str:
+    thumbnail = base64.b64encode(assets.data_path(f"thumbnails/{section.slug}.png").read_bytes()).decode()
+    source, alt = f"data:image/png;base64,{thumbnail}", html.escape(section.thumbnail)
+    picture = f'<img src="{source}" width="{CARD}" height="{CARD}" alt="{alt}">'
+    title = f'<b>{section.number}</b> · <a href="{section.slug}.ipynb">{section.title}</a>'
+    style = "text-align:left;vertical-align:top;width:24%;font-size:105%"
+    return f'<td style="{style}">{picture}<br>{title}<br>{section.question}</td>'
 
 
 def html_claims() -> str:

@@ -1,7 +1,10 @@
 """Datasets from torchvision, downloaded at their first use."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -9,6 +12,7 @@ from torch import Tensor
 from vizlib import assets, images
 from vizlib.images.galleries.folder import Files
 from vizlib.images.galleries.gallery import Gallery
+from vizlib.images.galleries.photo_patches import patches
 
 
 def imagenette(split: str = "val", size: str = "160px") -> Gallery:
@@ -48,6 +52,68 @@ def cifar10(split: str = "test") -> Gallery:
     dataset = assets.torchvision_dataset(CIFAR10, "cifar10", train=split == "train")
     source, classes = _Arrays(dataset.data), tuple(dataset.targets)
     return Gallery(f"cifar10 {split}", tuple(dataset.classes), source, tuple(range(len(classes))), classes)
+
+
+class Collection(NamedTuple):
+    """A labelled collection that can be downloaded: its folder in the cache, the bytes, and what opens it."""
+
+    folder: str
+    size: int
+    open: Callable[[], Gallery]
+
+
+COLLECTIONS = {  # the first that is here is preferred
+    "imagenette": Collection("imagenette-160px", 99_003_388, imagenette),
+    "cifar10": Collection("cifar10", 170_498_071, cifar10),
+}
+
+
+class Fetched(NamedTuple):
+    """How many of `total` bytes of a collection are on disk, and at the end the `gallery`."""
+
+    done: int
+    total: int
+    gallery: Gallery | None = None
+
+
+def is_here(name: str) -> bool:
+    """Whether a labelled collection needs no download any more: it stays in the cache until somebody deletes it.
+
+    Raises:
+        ValueError: The name is not one of `COLLECTIONS`.
+    """
+    _one_of("name", name, tuple(COLLECTIONS))
+    return assets.dataset_folder(COLLECTIONS[name].folder).is_dir()
+
+
+def fetching(name: str = "imagenette", every: float = 0.2) -> Iterator[Fetched]:
+    """Download a labelled collection, and say how far it is; what is in the cache comes at once.
+
+    Args:
+        name: One of `COLLECTIONS`.
+        every: Seconds from one report to the next.
+
+    Yields:
+        What is on disk so far; the last one has the gallery.
+
+    Raises:
+        AssetError: As for `imagenette`.
+        ValueError: The name is not one of `COLLECTIONS`.
+    """
+    _one_of("name", name, tuple(COLLECTIONS))
+    folder, total, opened = COLLECTIONS[name]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(opened)
+        while not waiting.done():
+            yield Fetched(min(assets.bytes_arrived(folder), total), total)
+            time.sleep(every)
+        yield Fetched(total, total, waiting.result())
+
+
+def preferred() -> Gallery:
+    """The labelled collection that is here, with other poses and backgrounds in each class; else `patches()`."""
+    here = [name for name in COLLECTIONS if is_here(name)]
+    return COLLECTIONS[here[0]].open() if here else patches()
 
 
 @dataclass(frozen=True, eq=False)

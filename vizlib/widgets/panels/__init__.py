@@ -1,8 +1,15 @@
 """The ready-made panel of each section: one call puts it onto the page, and its one file shows how it is built."""
 
-from vizlib.widgets.panels.activations import activation_grid, activation_map, activation_region, activation_zeros
+from vizlib.widgets.panels.activations import (
+    activation_channel,
+    activation_grid,
+    activation_map,
+    activation_region,
+    activation_zeros,
+)
 from vizlib.widgets.panels.adversarial import adversarial_file, adversarial_line, adversarial_step
 from vizlib.widgets.panels.attacks import adversarial_attack, adversarial_noise, adversarial_rates
+from vizlib.widgets.panels.collections import fetch_collection
 from vizlib.widgets.panels.deepdream import deepdream, dream_channels, dream_parts, guided_dream
 from vizlib.widgets.panels.dream_zoom import dream_flight
 from vizlib.widgets.panels.embedding import embedding_map, pca_axes, tsne_perplexity, tsne_starts
@@ -33,6 +40,7 @@ from vizlib.widgets.panels.style import style_blend, style_layers, style_scales,
 from vizlib.widgets.panels.texture import texture_grams, texture_growth, texture_quilt, texture_synthesis
 
 __all__ = [
+    "activation_channel",
     "activation_grid",
     "activation_map",
     "activation_region",
@@ -57,6 +65,7 @@ __all__ = [
     "fast_style_contrast",
     "fast_style_sizes",
     "fast_style_training",
+    "fetch_collection",
     "filter_modes",
     "filter_response",
     "filter_weights",

@@ -1,8 +1,9 @@
-"""The panels of activations: one map, the zeros of every layer, many maps on one scale, and the channel of a region.
+"""The panels of activations: one channel in many, one map, all zeros, maps on one scale, and the channel of a region.
 
 To change a panel, copy its function into a cell together with the imports below: it is a call of `widgets.explore`.
 """
 
+import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -11,10 +12,61 @@ from vizlib.analysis import activations
 from vizlib.models import Network
 from vizlib.widgets.panels.controls import BESIDE, channel_pickers, choice
 
+SAME = 0.02  # two squares that differ by less on average are one photo, read at two sizes
+
 
 def prepared(image: Tensor, net: Network) -> Tensor:
     """The square in the middle of an image, at least as large as the network was trained on."""
     return images.prepare(image, max(128, net.input_size))
+
+
+def activation_channel(
+    net: Network,
+    photo: str = "chelsea",
+    layer: str | None = None,
+    channel: int = 0,
+    zoom: float = 0.75,
+    shift: float = 0.0,
+) -> widgets.Explorer:
+    """One channel on a photo that can be moved and zoomed, and on the other bundled photos, all on one scale.
+
+    Args:
+        net: The network at first; the panel offers others.
+        photo: The name of the photo at first; the panel also takes an own one.
+        layer, channel: What is drawn at first; None means the high stage of `net`.
+        zoom: How large the photo is: at 1 it fills the square, below 1 its edges are mirrored.
+        shift: How far it has moved to the right, as a fraction of the square.
+    """
+    others: dict[tuple[int, str], tuple[Tensor, Tensor]] = {}
+
+    def draw(image: Tensor, net: Network, layer: str, channel: int, zoom: float, shift: float) -> Figure:
+        if (id(net), layer) not in others:
+            squares = [prepared(images.load(name), net) for name in images.photos() if name != photo]
+            maps = [hooks.read(net, square, [layer])[layer] for square in squares]
+            others[id(net), layer] = torch.cat(squares), torch.cat(maps)
+        squares, maps = others[id(net), layer]
+        square = moved(prepared(image, net), zoom, shift)
+        heat = hooks.read(net, square, [layer])[layer][0, channel]
+        title = f"{net.name}, {layer}, channel {channel}: zoom {zoom:.2f}, moved by {shift:+.0%}"
+        return plot.one_channel(square, heat, squares[:, None], maps[:, channel], title)
+
+    return widgets.explore(
+        draw,
+        alt="A photo, the map of one channel cell by cell, and nine other photos on the same scale",
+        title="one channel in many",
+        shown=("image", "channel", "zoom", "shift"),
+        image=widgets.ImagePicker(photo),
+        **channel_pickers(net, layer or net.stages.high, channel),
+        zoom=widgets.fraction("zoom", zoom, 0.4, 2.0),
+        shift=widgets.fraction("shift", shift, -0.3, 0.3),
+    )
+
+
+def moved(square: Tensor, zoom: float, shift: float) -> Tensor:
+    """A square `(1, 3, S, S)` enlarged about its middle and moved to the right; what comes in is its mirror image."""
+    matrix = torch.tensor([[[1 / zoom, 0, -2 * shift / zoom], [0, 1 / zoom, 0]]])
+    places = torch.nn.functional.affine_grid(matrix, square.shape, align_corners=False)
+    return torch.nn.functional.grid_sample(square, places, padding_mode="reflection", align_corners=False).clamp(0, 1)
 
 
 def activation_map(
@@ -31,7 +83,9 @@ def activation_map(
     def draw(image: Tensor, net: Network, layer: str, channel: int) -> Figure:
         square = prepared(image, net)
         heat = hooks.read(net, square, [layer])[layer][0, channel]
-        return plot.heat_map(square, heat, f"{layer}, channel {channel}: {tuple(heat.shape)}", label="activation")
+        return plot.heat_map(
+            square, heat, f"{layer}, channel {channel}: {tuple(heat.shape)}", label="activation", cells=True
+        )
 
     return widgets.explore(
         draw,
@@ -69,7 +123,7 @@ def activation_zeros(net: Network, photo: str = "flower") -> widgets.Explorer:
 def activation_grid(
     net: Network, photo: str = "coffee", layer: str | None = None, scale: str = "each"
 ) -> widgets.Explorer:
-    """The maps of 48 channels of a layer, each on a scale of its own or all on one scale.
+    """The maps of 24 channels of a layer, each on a scale of its own or all on one scale.
 
     Args:
         net: The network at first; the panel offers others.
@@ -80,12 +134,14 @@ def activation_grid(
     networks = widgets.NetworkPicker([net])
 
     def draw(image: Tensor, net: Network, layer: str, scale: str) -> Figure:
-        maps = hooks.read(net, prepared(image, net), [layer])[layer]
-        return plot.channel_grid(maps, scale, limit=48, columns=8, title=f"{net.name}, {layer}, scale: {scale}")
+        square = prepared(image, net)
+        maps = hooks.read(net, square, [layer])[layer]
+        title = f"{net.name}, {layer}: the first channels, scale: {scale}"
+        return plot.channel_grid(maps, scale, limit=24, columns=6, title=title, photo=square)
 
     return widgets.explore(
         draw,
-        alt="48 activation maps of one layer",
+        alt="A photo and 24 activation maps of one layer",
         title="activation maps",
         layout="beside",
         shown=("image", "layer", "scale"),
@@ -104,30 +160,37 @@ def activation_region(
     columns: tuple[float, float] = (0.3, 0.66),
     rank: int = 1,
 ) -> widgets.Explorer:
-    """The channel that responds most to a region of a photo, compared with the rest of the photo.
+    """The channel that stands out in a region of a photo: its peak there is highest above its peaks on other photos.
 
     Args:
         net: The network at first; the panel offers others.
         photo: The name of the photo at first.
         layer: The layer at first; None means the high stage of `net`.
         rows, columns: The region, from top to bottom and from left to right, as fractions of the image.
-        rank: Which channel is drawn: 1 responds most, 2 is the next.
+        rank: Which channel is drawn: 1 stands out most, 2 is the next.
     """
     networks = widgets.NetworkPicker([net])
+    others: dict[tuple[int, str], tuple[Tensor, Tensor]] = {}
 
     def draw(
         image: Tensor, net: Network, layer: str, rows: tuple[float, float], columns: tuple[float, float], rank: int
     ) -> Figure:
         square, region = prepared(image, net), (*rows, *columns)
         maps = hooks.read(net, square, [layer])[layer]
-        answer = activations.strongest_in_region(maps, region, k=rank)[-1]
-        title = f"channel {answer.channel}: inside {answer.inside:.2f}, outside {answer.outside:.2f}"
+        if (id(net), layer) not in others:
+            squares = torch.cat([prepared(images.load(name), net) for name in images.photos()])
+            maps_of = (hooks.read(net, one, [layer])[layer] for one in squares.split(1))
+            others[id(net), layer] = squares, torch.cat([one.amax((2, 3), keepdim=True) for one in maps_of])
+        squares, peaks = others[id(net), layer]
+        different = (squares - square).abs().mean((1, 2, 3)) > SAME
+        answer = activations.leading_in_region(maps, region, peaks[different], k=rank)[-1]
+        title = f"channel {answer.channel}: {answer.inside:.1f} here, at most {answer.elsewhere:.1f} on other photos"
         frame = images.Box(*(square.shape[2] * edge for edge in region))
-        return plot.heat_map(square, maps[0, answer.channel], title, "activation", box=frame)
+        return plot.heat_map(square, maps[0, answer.channel], title, "activation", cells=True, box=frame)
 
     return widgets.explore(
         draw,
-        alt="A photo with a frame, and the map of the channel that answers most inside it",
+        alt="A photo with a frame, and the map of the channel that stands out most inside it",
         title="channel of a region",
         shown=("image", "layer", "rows", "columns", "rank"),
         image=widgets.ImagePicker(photo),

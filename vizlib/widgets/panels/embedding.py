@@ -105,7 +105,7 @@ def tsne_perplexity(
 
 
 def tsne_starts(net: Network, digits: Gallery | None = None, space: str = "pixels", seed: int = 1) -> widgets.Explorer:
-    """The digits in the plane of t-SNE from different random starts, and how many neighbours two starts share.
+    """The digits in the plane of t-SNE from two random starts, one turned onto the other, and what they share.
 
     Args:
         net: The network at first; the panel offers others.
@@ -124,14 +124,15 @@ def tsne_starts(net: Network, digits: Gallery | None = None, space: str = "pixel
             yield widgets.Progress(0, 1)
         first, plane = (embedding.tsne(values, seed=s, start="random") for s in (0, seed))
         kept = (nearest_ten(first)[:, :, None] == nearest_ten(plane)[:, None]).any(2).float().mean()
-        title = f"{space}, random start {seed}: {kept:.0%} of the neighbours as with start 0"
-        yield plot.scatter({title: plane}, digits.labels, digits.names)
+        planes = {"random start 0": first, f"random start {seed}, turned onto it": embedding.aligned(plane, first)}
+        title = f"{space}: {kept:.0%} of the ten nearest neighbours are the same"
+        yield plot.scatter(planes, digits.labels, digits.names, title)
 
     return widgets.explore(
         draw,
         alt="Ten clusters of digits, in another arrangement for each start",
         title="random starts of t-SNE",
-        layout="beside",
+        layout="above",
         space=choice("space", SPACES, space),
         net=widgets.NetworkPicker([net]),
         seed=ladder("seed", [0, 1, 2, 3, 4], seed),

@@ -13,7 +13,7 @@ from vizlib.widgets.panels.controls import BESIDE
 
 
 def filter_response(net: Network, photo: str = "coffee", filter: int = 9) -> widgets.Explorer:
-    """A filter of the first layer, a photo, and the map of the filter's response to it.
+    """A filter of the first layer, a photo, and the signed map of the filter's response to it.
 
     Args:
         net: The network.
@@ -26,8 +26,7 @@ def filter_response(net: Network, photo: str = "coffee", filter: int = 9) -> wid
     def draw(image: Tensor, filter: int) -> Figure:
         square = images.prepare(image, 192)
         response = hooks.read(net, square, [layer])[layer][0, filter]
-        titles = [f"filter {filter}", "photo", "its response"]
-        return plot.pictures([drawn[filter], square, response], titles, label="w·x + b")
+        return plot.filter_view(drawn[filter], square, response, f"{net.name}, {layer}, filter {filter}")
 
     return widgets.explore(
         draw,
