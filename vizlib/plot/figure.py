@@ -16,6 +16,7 @@ from torch import Tensor
 from vizlib.images import Box
 
 WIDTH = 7.5  # inches at 100 dots per inch: what a notebook cell shows without shrinking it
+PAGE = 134  # dots per inch that make a figure of that width as wide as the page, about 1,000 CSS pixels
 GAP = 1  # pixels between the tiles of a mosaic
 JPEG = {"quality": 90, "subsampling": 0}  # 4:4:4: each pixel keeps its own colour
 SIGNATURES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg"}  # how the files begin
@@ -53,21 +54,32 @@ def _packed(pixels: PIL.Image.Image, format: str, **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def show(picture: Figure | bytes, alt: str) -> None:
+def show(picture: Figure | bytes, alt: str, *, wide: bool = False) -> None:
     """Display a figure, or the bytes of a PNG or JPEG file, in the notebook with its alt text.
+
+    Args:
+        wide: Draw the figure as wide as the page (a figure of `WIDTH` inches has about 1,000 CSS pixels), and lines and
+            text at twice the density of the screen. For the main figure of a section.
 
     Raises:
         ValueError: An empty alt text: say in a few words what there is to see. Bytes of another kind of file.
     """
     if not alt.strip():
         raise ValueError("alt: expected a few words that say what the picture shows, got none")
+    options = {}
     if isinstance(picture, Figure):
+        if wide:
+            picture.set_dpi(PAGE)
+            options["width"] = round(picture.get_figwidth() * PAGE)
         content, format = encode(picture)
+        if wide and format == "png":
+            picture.set_dpi(2 * PAGE)
+            content, format = _packed(_pixels(picture), "png", optimize=True), "png"
     else:
         content, format = picture, next((SIGNATURES[start] for start in SIGNATURES if picture.startswith(start)), None)
     if format is None:
         raise ValueError(f"picture: expected a figure or the bytes of a PNG or JPEG file, got {content[:8]!r} …")
-    display(Image(content, format=format, metadata={"alt": alt}))
+    display(Image(content, format=format, metadata={"alt": alt}, **options))
 
 
 def new_figure(width: float, height: float) -> Figure:
