@@ -65,3 +65,21 @@ def test_a_claim_is_asserted_of_the_bundled_network_and_reported_of_others(tmp_p
     lines = [json.loads(line) for line in (tmp_path / "claims").read_text().splitlines()]
     assert [line["holds"] for line in lines] == [True, False, False, True]
     assert lines[2] == {"network": "alexnet (untrained)", "claim": "edges come first", "holds": False}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (lambda x: 2 * x, "Right!"),
+        (lambda x: ..., "Not answered yet"),
+        (lambda x: None, "Not answered yet"),
+        (lambda x: x + 2, "on test 2 its values are others. Double it."),
+        (lambda x: (2 * x)[None], r"its shape is (1, 1), not (1,). Double it."),
+        (lambda x: 1 / 0, "stopped with ZeroDivisionError: division by zero. Double it."),
+    ],
+)
+def test_a_function_is_tried_on_several_inputs(given, words, capsys):
+    inputs = [(torch.tensor([2.0]),), (torch.tensor([3.0]),)]
+    assert check.function(given, lambda x: 2 * x, inputs, "Double it.") == (words == "Right!")
+    said = capsys.readouterr().out
+    assert words in said and said.count("\n") == 1

@@ -2,6 +2,9 @@
 
 import json
 import os
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
+from io import StringIO
 from numbers import Number
 from pathlib import Path
 
@@ -36,6 +39,40 @@ def answer(given: object, expected: object, hint: str, tolerance: float = 1e-4) 
         right = given == expected
     print("Right!" if right else f"Not yet ({_short(given)}). {hint}")
     return right
+
+
+def function(
+    given: Callable, reference: Callable, inputs: Iterable[tuple], hint: str, tolerance: float = 1e-4
+) -> bool:
+    """Whether a student's function gives what `reference` gives, on inputs that the student has not seen.
+
+    Args:
+        given: The student's function; where it gives None or `...`, it does not count as written yet.
+        reference: A function that is right.
+        inputs: For each call, its arguments.
+        hint: What to look at again when the answer is wrong.
+        tolerance: As for `answer`.
+    """
+    for number, arguments in enumerate(inputs, 1):
+        try:
+            found = given(*arguments)
+        except Exception as error:  # of any kind: it is the student's code
+            print(f"Not yet: your function stopped with {type(error).__name__}: {error}. {hint}")
+            return False
+        if found is None or found is ...:
+            print("Not answered yet: replace the dots in the cell above and run both cells again.")
+            return False
+        expected = reference(*arguments)
+        if isinstance(found, Tensor) and isinstance(expected, Tensor) and found.shape != expected.shape:
+            print(f"Not yet: on test {number} its shape is {tuple(found.shape)}, not {tuple(expected.shape)}. {hint}")
+            return False
+        with redirect_stdout(StringIO()):
+            right = answer(found, expected, hint, tolerance)
+        if not right:
+            print(f"Not yet: on test {number} its values are others. {hint}")
+            return False
+    print("Right!")
+    return True
 
 
 def claim(net: Network, holds: object, text: str) -> None:

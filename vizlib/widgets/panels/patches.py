@@ -109,14 +109,15 @@ def patches_linked(
         row, column = (int(share * size) for share, size in zip(point, maps.shape[1:], strict=True))
         best = top.values[layer][:, 0]
         firing = (maps[:, row, column] / best).where(best > 0, torch.tensor(0.0))
-        cell, seen = images.Box(row, row + 1, column, column + 1), receptive_field(net, layer, (row, column), top.side)
+        seen = plot.spotlight(square, receptive_field(net, layer, (row, column), top.side))
+        cell = images.Box(row - 1, row + 2, column - 1, column + 2)  # around it, so that it can be seen
         rows = {}
         for channel in firing.topk(4).indices.tolist():
             name = f"channel {channel}\n{firing[channel]:.0%} of best"
-            here = [plot.spotlight(square, seen), plot.Picture(maps[channel] / best[channel], boxes={"cyan": cell})]
+            here = [None if rows else seen, plot.Picture(maps[channel] / best[channel], boxes={"cyan": cell})]
             ranks = _apart(top, gallery, layer, channel, 5)
             rows[name] = here + [top.patch(gallery, layer, channel, rank) for rank in ranks]
-        heads = ["what it sees", "map (1: best)", "best patch", "2", "3", "4", "5"]
+        heads = ["what it sees", "its map", "best patch", "2", "3", "4", "5"]
         return plot.table(rows, heads, f"{net.name}, {layer}, cell ({row}, {column})")
 
     def draw(**chosen: object) -> Iterator[Figure | widgets.Progress]:
