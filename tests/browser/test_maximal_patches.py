@@ -1,4 +1,4 @@
-"""Notebook 05 in JupyterLab: the sliders show other channels, more patches and other cells; a click shows what fires there."""
+"""Notebook 05 in JupyterLab: sliders show other channels and cells, more patches; a click shows what fires there."""
 
 
 def test_channel_k_and_cell_follow_their_sliders(open_cells):
@@ -27,7 +27,9 @@ def test_channel_k_and_cell_follow_their_sliders(open_cells):
     photo = notebook.nth("vizlib-point", 0).locator("img")
     photo.scroll_into_view_if_needed()
     box = photo.bounding_box()
-    notebook.changes(1, lambda: photo.click(position={"x": box["width"] / 4, "y": box["height"] / 4}), "what fires there")
+    notebook.changes(
+        1, lambda: photo.click(position={"x": box["width"] / 4, "y": box["height"] / 4}), "what fires there"
+    )
     notebook.changes(1, lambda: notebook.page.keyboard.press("ArrowDown"), "the keys move the point")
     assert notebook.errors() == []
     notebook.screenshot("05_maximal_patches", whole=True)

@@ -2,9 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable
-from contextlib import redirect_stdout
-from io import StringIO
+from collections.abc import Callable, Sequence
 from numbers import Number
 from pathlib import Path
 
@@ -41,38 +39,56 @@ def answer(given: object, expected: object, hint: str, tolerance: float = 1e-4) 
     return right
 
 
-def function(
-    given: Callable, reference: Callable, inputs: Iterable[tuple], hint: str, tolerance: float = 1e-4
+def implementation(
+    given: object, reference: Callable, cases: Sequence[tuple], hint: str, tolerance: float = 1e-4
 ) -> bool:
-    """Whether a student's function gives what `reference` gives, on inputs that the student has not seen.
+    """Whether a function that a student wrote gives what the reference gives; also prints the verdict.
 
     Args:
-        given: The student's function; where it gives None or `...`, it does not count as written yet.
-        reference: A function that is right.
-        inputs: For each call, its arguments.
-        hint: What to look at again when the answer is wrong.
+        given: The student's function; None or `...`, or one that returns either, means that it is not written yet.
+        reference: A function of the same arguments, whose result is right: a tensor, a number or a tuple of them.
+        cases: The arguments of each call.
+        hint: What to look at again when a result is wrong.
         tolerance: As for `answer`.
     """
-    for number, arguments in enumerate(inputs, 1):
+    if given is None or given is ...:
+        print("Not written yet: replace the dots in the cell above and run both cells again.")
+        return False
+    for number, case in enumerate(cases, 1):
+        where = f"on input {number} of {len(cases)}"
         try:
-            found = given(*arguments)
-        except Exception as error:  # of any kind: it is the student's code
-            print(f"Not yet: your function stopped with {type(error).__name__}: {error}. {hint}")
+            result = given(*case)
+        except Exception as error:  # whatever a student's code may raise
+            print(f"Not yet: {where} it raised {type(error).__name__}: {error}. {hint}")
             return False
-        if found is None or found is ...:
-            print("Not answered yet: replace the dots in the cell above and run both cells again.")
+        if result is None or result is ...:
+            print("Not written yet: replace the dots in the cell above and run both cells again.")
             return False
-        expected = reference(*arguments)
-        if isinstance(found, Tensor) and isinstance(expected, Tensor) and found.shape != expected.shape:
-            print(f"Not yet: on test {number} its shape is {tuple(found.shape)}, not {tuple(expected.shape)}. {hint}")
+        if fault := _unlike(result, reference(*case), tolerance):
+            print(f"Not yet: {where} {fault}. {hint}")
             return False
-        with redirect_stdout(StringIO()):
-            right = answer(found, expected, hint, tolerance)
-        if not right:
-            print(f"Not yet: on test {number} its values are others. {hint}")
-            return False
-    print("Right!")
+    print(f"Right! It gives what vizlib gives on {len(cases)} inputs.")
     return True
+
+
+def _unlike(given: object, expected: object, tolerance: float) -> str:
+    """In what a result differs from the expected one; '' if it does not."""
+    if isinstance(expected, tuple):
+        if not isinstance(given, tuple | list) or len(given) != len(expected):
+            return f"it gave {_short(given)} instead of {len(expected)} results"
+        faults = (_unlike(one, other, tolerance) for one, other in zip(given, expected, strict=True))
+        return next((fault for fault in faults if fault), "")
+    if isinstance(expected, Tensor):
+        if not isinstance(given, Tensor):
+            return f"it gave {_short(given)} instead of a tensor of shape {tuple(expected.shape)}"
+        if given.shape != expected.shape:
+            return f"it gave shape {tuple(given.shape)} instead of {tuple(expected.shape)}"
+        apart = (given.detach().double().cpu() - expected.detach().double().cpu()).abs().max().item()
+        largest = expected.detach().abs().max().item()
+        return "" if apart <= tolerance * max(1.0, largest) else f"a value is off by {apart:.2g}"
+    number = given.item() if isinstance(given, Tensor) and given.numel() == 1 else given
+    close = isinstance(number, Number) and abs(number - expected) <= tolerance * max(1, abs(expected))
+    return "" if close else f"it gave {_short(given)}, which is not the number expected"
 
 
 def claim(net: Network, holds: object, text: str) -> None:

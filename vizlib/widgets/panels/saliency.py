@@ -12,6 +12,7 @@ from torch import Tensor
 from vizlib import images, plot, widgets
 from vizlib.analysis import saliency, segmentation
 from vizlib.models import Network
+from vizlib.models.network import Prediction
 from vizlib.widgets import Progress
 from vizlib.widgets.panels.controls import choice, ladder
 
