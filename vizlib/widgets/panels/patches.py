@@ -129,6 +129,7 @@ def patches_linked(
         draw,
         alt="The channels that fire at one place of a photo, their maps, and their best patches",
         title="what fires here",
+        layout="beside",
         shown=("point", "image", "layer"),
         point=widgets.PointPicker(pictures, point),
         image=pictures,
