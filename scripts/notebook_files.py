@@ -14,8 +14,8 @@ SETUP_TAG = "setup"  # marks the set-up cell, which scripts/update_links.py writ
 
 
 def find_notebooks(folder: Path = NOTEBOOKS) -> list[Path]:
-    """The notebooks in order, then the solutions in order."""
-    return sorted(folder.glob("*.ipynb")) + sorted(folder.glob("solutions/*.ipynb"))
+    """The notebooks in order, then the appendix and the solutions in order."""
+    return [path for part in ("*.ipynb", "appendix/*.ipynb", "solutions/*.ipynb") for path in sorted(folder.glob(part))]
 
 
 def read(path: Path) -> NotebookNode:

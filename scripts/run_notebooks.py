@@ -165,7 +165,7 @@ def run_all(paths: list[Path]) -> int:
     failed = False
     print(f"{'notebook':32}{'seconds':>10}{'to first picture':>18}{'peak MB':>10}{'file MB':>10}")
     for path in paths:
-        name = f"solutions/{path.name}" if path.parent.name == "solutions" else path.name
+        name = f"{path.parent.name}/{path.name}" if path.parent.name in ("appendix", "solutions") else path.name
         try:
             took = run(path)
         except NotebookError as error:

@@ -82,3 +82,13 @@ def test_bad_tags_and_regions():
         given = [re.escape(str(part)) for part in (tuple(maps.shape), tuple(region.shape), region.dtype)]
         with pytest.raises(ValueError, match=r"\(N, H, W\).*" + ".*".join(given)):
             biases.share_inside(maps, region)
+
+
+def test_a_classifier_is_trained_the_same_way_each_time_and_leaves_the_random_numbers_alone():
+    train, test = biases.digits()
+    state = torch.get_rng_state()
+    nets = [biases.train(train.images[:60], train.labels[:60], "small", epochs=1) for _ in range(2)]
+    assert torch.equal(torch.get_rng_state(), state)
+    answers = [net(test.images[:5]) for net in nets]
+    assert torch.equal(*answers) and answers[0].shape == (5, 2) and nets[0].classes == ["four", "nine"]
+    assert not any(parameter.requires_grad for parameter in nets[0].parameters())

@@ -34,6 +34,7 @@ PANELS = {  # what makes it, and the control that is changed to a value
     "activation_grid": (lambda net: panels.activation_grid(net), "scale", "together"),
     "activation_region": (lambda net: panels.activation_region(net), "rank", 2),
     "patches_of_channel": (lambda net: panels.patches_of_channel(net, PATCHES), "k", 3),
+    "patches_linked": (lambda net: panels.patches_linked(net, PATCHES), "point.point", (0.1, 0.9)),
     "patches_receptive_field": (lambda net: panels.patches_receptive_field(net), "down", 90),
     "patches_purity": (lambda net: panels.patches_purity(net, PATCHES), "k", 2),
     "occlusion_map": (lambda net: panels.occlusion_map(net, target="teapot", stride=32), "named", "espresso"),
@@ -84,6 +85,7 @@ STAGES = {  # panels that begin at a layer, and the stage that it is
     "activation_grid": ("middle", panels.activation_grid),
     "activation_region": ("high", panels.activation_region),
     "patches_of_channel": ("high", lambda net: panels.patches_of_channel(net, PATCHES)),
+    "patches_linked": ("high", lambda net: panels.patches_linked(net, PATCHES)),
     "patches_receptive_field": ("middle", panels.patches_receptive_field),
     "guided_relu": ("high", panels.guided_relu),
     "guided_neuron": ("high", panels.guided_neuron),
@@ -124,7 +126,7 @@ def test_what_is_known_is_not_scanned_again(net: Network, monkeypatch: pytest.Mo
     top = patches.scan(net, PATCHES, list(activations.map_shapes(net)), k=4)
     monkeypatch.setenv("VIZLIB_LIVE", "0")
     monkeypatch.setattr(patches, "scanning", lambda *_, **__: pytest.fail("it was scanned again"))
-    for panel in (panels.patches_of_channel, panels.patches_purity, panels.guided_patches):
+    for panel in (panels.patches_of_channel, panels.patches_linked, panels.patches_purity, panels.guided_patches):
         explorer = panel(net, PATCHES, known=top)
         assert explorer.picture.content
         if "k" in explorer._controls:

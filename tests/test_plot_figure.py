@@ -68,6 +68,19 @@ def test_show_stores_the_picture_under_its_type_with_the_alt_text(monkeypatch, m
     assert colors(shown[0].data) > (256 if format == "jpeg" else 1) and data
 
 
+def test_a_wide_figure_fills_the_page_and_its_lines_are_sharp(monkeypatch):
+    shown = []
+    monkeypatch.setattr(figures, "display", shown.append)
+    for make, density in ((chart, 2), (photo_figure, 1)):
+        width = round(make().get_figwidth() * figures.PAGE)
+        plot.show(make(), alt="what is seen", wide=True)
+        assert shown[-1].width == width
+        assert abs(Image.open(io.BytesIO(shown[-1].data)).width - density * width) <= 2
+    monkeypatch.setattr(figures, "LARGEST", 0)
+    plot.show(chart(), alt="what is seen", wide=True)
+    assert abs(Image.open(io.BytesIO(shown[-1].data)).width - shown[-1].width) <= 1
+
+
 @pytest.mark.parametrize(
     ("picture", "alt", "message"),
     [(b"\x89PNG", " ", "alt: expected a few words"), (b"GIF89a", "a cat", "PNG or JPEG file, got b'GIF89a'")],

@@ -236,3 +236,11 @@ def test_the_spotlight_leaves_the_box_and_darkens_the_rest():
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_gradients_on_one_scale_keep_their_strengths():
+    gradient = noise(1, 3, 8, 8) - 0.5
+    both = torch.cat([gradient, gradient / 4])
+    apart, together = plot.around_gray(both, 1), plot.around_gray(both, 1, together=True)
+    assert torch.allclose(apart[0], apart[1])
+    assert torch.allclose((together[1] - 0.5) * 4, together[0] - 0.5, atol=1e-6)

@@ -82,7 +82,7 @@ def open_notebook(open_lab: OpenLab, request: pytest.FixtureRequest, tmp_path: P
     failed_before = request.session.testsfailed
 
     def open_notebook(name: str, cells: Sequence[str] | None = None) -> NotebookPage:
-        file = f"{name}-{next(open_lab.numbers)}.ipynb"
+        file = f"{Path(name).name}-{next(open_lab.numbers)}.ipynb"
         if cells is None:
             shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", open_lab.server.folder / file)
         else:

@@ -19,31 +19,31 @@ def gray_share(picture: np.ndarray) -> float:
 def test_rule_layer_and_channel_change_the_pictures(open_cells):
     notebook = open_cells(
         "08_guided_backprop",
-        "panels.guided_relu(",
         "panels.guided_neuron(",
         "panels.guided_patches(",
         "panels.guided_classes(",
+        "panels.guided_relu(",
         replace=EVERY_EIGHTH,
     )
     notebook.explorers_drawn(4)
 
-    notebook.changes(0, lambda: notebook.press("vizlib-channel", "ArrowRight"), "channel 21 is drawn")
-    notebook.changes(0, lambda: notebook.press("vizlib-layer", "ArrowLeft"), "an earlier ReLU is drawn")
-
-    guided = notebook.picture(1)
-    plain = notebook.changes(1, lambda: choose(notebook, "backprop"), "the true gradient is drawn")
+    guided = notebook.picture(0)
+    plain = notebook.changes(0, lambda: choose(notebook, "backprop"), "the true gradient is drawn")
     assert gray_share(plain) < gray_share(guided), "the true gradient is spread over more pixels"
-    notebook.changes(1, lambda: choose(notebook, "deconvnet"), "deconvnet is drawn")
-    notebook.changes(1, lambda: notebook.press("vizlib-channel", "ArrowRight", index=1), "channel 186 is drawn")
-    early = notebook.changes(1, lambda: notebook.press("vizlib-layer", "Home", index=1), "the first layer is drawn")
+    notebook.changes(0, lambda: choose(notebook, "deconvnet"), "deconvnet is drawn")
+    notebook.changes(0, lambda: notebook.press("vizlib-channel", "ArrowRight"), "channel 186 is drawn")
+    early = notebook.changes(0, lambda: notebook.press("vizlib-layer", "Home"), "the first layer is drawn")
     assert early.shape[1] == guided.shape[1]
 
-    assert notebook.picture(2).std() > 20, "a row of patches is drawn"
-    notebook.changes(2, lambda: choose(notebook, "backprop", 1), "the patches' true gradients are drawn")
-    notebook.changes(2, lambda: notebook.press("vizlib-channel", "ArrowRight", index=2), "channel 21 is drawn")
-    notebook.changes(2, lambda: notebook.press("vizlib-layer", "Home", index=2), "the first layer's row is drawn")
+    assert notebook.picture(1).std() > 20, "a row of patches is drawn"
+    notebook.changes(1, lambda: choose(notebook, "backprop", 1), "the patches' true gradients are drawn")
+    notebook.changes(1, lambda: notebook.press("vizlib-channel", "ArrowRight", index=1), "channel 136 is drawn")
+    notebook.changes(1, lambda: notebook.press("vizlib-layer", "Home", index=1), "the first layer's row is drawn")
 
-    notebook.changes(3, lambda: choose(notebook, "backprop", 2), "the true gradients of two classes are drawn")
-    notebook.changes(3, lambda: notebook.press("vizlib-rank", "End"), "the least probable class is drawn")
+    notebook.changes(2, lambda: choose(notebook, "backprop", 2), "the true gradients of two classes are drawn")
+    notebook.changes(2, lambda: notebook.press("vizlib-rank", "End"), "the least probable class is drawn")
+
+    notebook.changes(3, lambda: notebook.press("vizlib-channel", "ArrowRight", index=2), "channel 21 is drawn")
+    notebook.changes(3, lambda: notebook.press("vizlib-layer", "ArrowLeft", index=2), "an earlier ReLU is drawn")
     assert notebook.errors() == []
     notebook.screenshot("08_guided_backprop", whole=True)

@@ -1,19 +1,18 @@
-"""Notebook 06 in JupyterLab: the size of the occluder changes the map, Stop keeps a coarse one, windows follow."""
+"""Notebook 06 in JupyterLab: the size of the occluder changes the map, Stop keeps a coarse one, other fills follow."""
 
 import numpy as np
 
-MAP, WINDOWS, FILLS = range(3)  # the explorers' places on the page
+MAP, FILLS = range(2)  # the explorers' places on the page
 
 
 def test_size_stop_class_and_windows(open_cells):
     notebook = open_cells(
         "06_occlusion",
         "panels.occlusion_map(",
-        "panels.occlusion_windows(",
         "panels.occlusion_fills(",
-        replace={"stride=8": "stride=16"},
+        replace={"stride=stride": "stride=8"},
     )
-    notebook.explorers_drawn(3)
+    notebook.explorers_drawn(2)
 
     notebook.settled()
     middle = notebook.picture(MAP)
@@ -30,9 +29,7 @@ def test_size_stop_class_and_windows(open_cells):
     assert np.array_equal(notebook.picture(MAP), kept), "what was drawn stays, and nothing more comes"
     notebook.changes(MAP, lambda: notebook.press("vizlib-stride", "End"), "a change begins anew")
 
-    notebook.changes(WINDOWS, lambda: notebook.press("vizlib-size", "End", index=1), "larger windows are drawn")
-    notebook.changes(WINDOWS, lambda: notebook.press("vizlib-down", "Home"), "windows at the border")
-    notebook.changes(FILLS, lambda: notebook.press("vizlib-size", "End", index=2), "other fills' maps are drawn")
+    notebook.changes(FILLS, lambda: notebook.press("vizlib-size", "ArrowRight", index=1), "other fills' maps are drawn")
     notebook.settled()
     assert notebook.errors() == []
     notebook.screenshot("06_occlusion", whole=True)

@@ -1,8 +1,9 @@
-"""Notebook 07 as a person uses it: the method buttons change the map, the cascade's slider takes the network apart."""
+"""Notebook 07 and its appendix: the buttons change the map, the cascade's slider takes the network apart."""
 
 import numpy as np
 
-METHODS, CHEAT, CASCADE = 1, 4, 5  # the explorers' places on the page
+CHEAT = 2  # the explorers' places on the page
+METHODS, CASCADE = 0, 1  # and on that of the appendix
 
 
 def column(picture: np.ndarray, number: int, row: int) -> np.ndarray:
@@ -13,24 +14,30 @@ def column(picture: np.ndarray, number: int, row: int) -> np.ndarray:
     return picture[top : top + round(0.3 * height), left : left + round(0.17 * width)].astype(int)
 
 
-def test_methods_cheat_and_cascade(open_cells):
+def press(notebook, toggle: int, name: str) -> None:
+    notebook.page.locator(".widget-toggle-buttons").nth(toggle).get_by_role("radio", name=name, exact=True).click()
+
+
+def test_the_cheat_with_and_without_its_tag(open_cells):
     notebook = open_cells(
         "07_saliency",
         "panels.saliency_classes(",
-        "panels.saliency_methods(",
-        "panels.saliency_smoothgrad(",
         "panels.saliency_segmentation(",
         "panels.saliency_cheat(",
-        "panels.saliency_randomized(",
-        replace={"epochs=15": "epochs=2", "samples=32)": "samples=8)"},
+        replace={'"cheat")': '"cheat", 2)', '"cured")': '"cured", 2)'},
     )
-    notebook.explorers_drawn(6)
+    notebook.explorers_drawn(3)
+    notebook.changes(CHEAT, lambda: press(notebook, 2, "without"), "the picture without its tag is drawn")
+    notebook.screenshot("07_saliency", whole=True)
+    assert notebook.errors() == []
 
-    def button(toggle: int, name: str) -> None:
-        notebook.page.locator(".widget-toggle-buttons").nth(toggle).get_by_role("radio", name=name, exact=True).click()
+
+def test_methods_and_cascade(open_cells):
+    notebook = open_cells("appendix/07_relatives_and_checks", "panels.saliency_methods(", "panels.saliency_randomized(")
+    notebook.explorers_drawn(2)
 
     fine = notebook.picture(METHODS)
-    blob = notebook.changes(METHODS, lambda: button(0, "Grad-CAM"), "Grad-CAM is drawn")
+    blob = notebook.changes(METHODS, lambda: press(notebook, 0, "Grad-CAM"), "Grad-CAM is drawn")
     half = blob.shape[1] // 2
 
     def roughness(picture: np.ndarray) -> float:
@@ -38,8 +45,6 @@ def test_methods_cheat_and_cascade(open_cells):
 
     assert roughness(blob) < roughness(fine) / 3, "a smooth blob in the place of dots"
     assert np.array_equal(blob[60:, : half - 20], fine[60:, : half - 20]), "the photo beside it stays"
-
-    notebook.changes(CHEAT, lambda: button(3, "without"), "the picture without its tag is drawn")
 
     before = notebook.picture(CASCADE)
     slider = notebook.page.locator(".vizlib-layer .noUi-handle").last

@@ -49,7 +49,7 @@ def defects_in(folder: str, check: Check) -> str:
 
 
 @pytest.mark.parametrize("check", FOR_ALL, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("folder", ["notebooks", "notebooks/solutions"])
+@pytest.mark.parametrize("folder", ["notebooks", "notebooks/appendix", "notebooks/solutions"])
 def test_notebooks(folder: str, check: Check) -> None:
     assert defects_in(folder, check) == ""
 

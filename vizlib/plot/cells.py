@@ -66,13 +66,14 @@ def match(gallery: Gallery, i: int | Tensor, truth: int | None = None) -> Pictur
     return Picture(image, f"{sign}\N{NO-BREAK SPACE}{name}", frame=color)
 
 
-def around_gray(gradients: Tensor, quantile: float = 0.999) -> Tensor:
+def around_gray(gradients: Tensor, quantile: float = 0.999, *, together: bool = False) -> Tensor:
     """Gradients as images: grey (0.5) is zero, brighter is positive, darker negative, in each of R, G and B.
 
     Args:
         gradients: `(N, 3, H, W)`, any range.
         quantile: Each picture is stretched until this share of its values that are not zero fits into [0, 1]; the
             few beyond are clipped.
+        together: All are stretched alike, so that their strengths can be compared.
 
     Returns:
         `(N, 3, H, W)` in [0, 1]. A gradient of zeros is grey all over.
@@ -81,11 +82,12 @@ def around_gray(gradients: Tensor, quantile: float = 0.999) -> Tensor:
         shape = tuple(gradients.shape)
         raise ValueError(f"expected gradients (N, 3, H, W) and a quantile in (0, 1], got shape {shape} and {quantile}")
     pictures = []
-    for gradient in gradients.detach().float().cpu():
-        sizes = gradient[gradient != 0].abs()
+    gradients = gradients.detach().float().cpu()
+    for part in [gradients] if together else gradients.split(1):
+        sizes = part[part != 0].abs()
         top = np.quantile(sizes.numpy(), quantile) if len(sizes) else 1.0
-        pictures.append(0.5 + 0.5 * (gradient / float(top)).clamp(-1, 1))
-    return torch.stack(pictures)
+        pictures.append(0.5 + 0.5 * (part / float(top)).clamp(-1, 1))
+    return torch.cat(pictures)
 
 
 def spotlight(image: Tensor, box: Box, light: float = 0.4) -> Tensor:

@@ -17,6 +17,7 @@ STYLES = [
     ("#3b528b", "v", "-"),
     ("#5ec962", "P", "--"),
     ("#7f7f7f", "X", "-."),
+    ("#8c564b", "*", ":"),
 ]
 MARKED = 20  # a line of more points has no markers
 

@@ -23,6 +23,7 @@ WIDTH = 7.5  # inches at 100 dots per inch: what a notebook cell shows without s
 PAGE = 134  # dots per inch that make a figure of that width as wide as the page, about 1,000 CSS pixels
 NUMBERS = (ScalarFormatter, FormatStrFormatter, NullFormatter)  # ticks whose texts are as wide as their numbers
 KINDS = 64  # how many kinds of figures are kept in mind
+LARGEST = 300_000  # bytes of a picture at twice the density; a table of pictures would be larger, and no sharper
 GAP = 1  # pixels between the tiles of a mosaic
 JPEG = {"quality": 90, "subsampling": 0}  # 4:4:4: each pixel keeps its own colour
 SIGNATURES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg"}  # how the files begin
@@ -125,7 +126,8 @@ def show(picture: Figure | bytes, alt: str, *, wide: bool = False) -> None:
         content, format = encode(picture)
         if wide and format == "png":
             picture.set_dpi(2 * PAGE)
-            content, format = _packed(_pixels(picture), "png", optimize=True), "png"
+            sharper = _packed(_pixels(picture), "png", optimize=True)
+            content = sharper if len(sharper) < LARGEST else content
     else:
         content, format = picture, next((SIGNATURES[start] for start in SIGNATURES if picture.startswith(start)), None)
     if format is None:

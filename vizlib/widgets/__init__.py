@@ -8,7 +8,7 @@ from vizlib.widgets.explorer import Explorer, Progress, explore
 from vizlib.widgets.film import film
 from vizlib.widgets.names import explain_missing_names
 from vizlib.widgets.page import watched
-from vizlib.widgets.pickers import ChannelPicker, ImagePicker, LayerPicker, NetworkPicker
+from vizlib.widgets.pickers import ChannelPicker, ImagePicker, LayerPicker, NetworkPicker, PointPicker
 from vizlib.widgets.progress import finish
 from vizlib.widgets.questions import ask, recall
 from vizlib.widgets.saving import SaveButton, save_button
@@ -20,6 +20,7 @@ __all__ = [
     "ImagePicker",
     "LayerPicker",
     "NetworkPicker",
+    "PointPicker",
     "Progress",
     "SaveButton",
     "ask",

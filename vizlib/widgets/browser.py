@@ -32,3 +32,21 @@ class Upload(AnyWidget):
         super().__init__()
         self.add_class("vizlib-upload")
         self.on_msg(lambda _, content, buffers: arrived(str(content["name"]), bytes(buffers[0])))
+
+
+class Point(AnyWidget):
+    """A picture in which a person points at a place. `value` is its row and column, as shares of height and width.
+
+    Args:
+        source, alt: The picture as a data URL, and what it shows.
+        value: Where it points at first.
+    """
+
+    _esm = (HERE / "point.js").read_text(encoding="utf-8")
+    source = traitlets.Unicode().tag(sync=True)
+    alt = traitlets.Unicode().tag(sync=True)
+    value = traitlets.Tuple(traitlets.Float(), traitlets.Float()).tag(sync=True)
+
+    def __init__(self, source: str, alt: str, value: tuple[float, float] = (0.5, 0.5)):
+        super().__init__(source=source, alt=alt, value=value)
+        self.add_class("vizlib-point")

@@ -4,17 +4,20 @@ Pickers build on one another: a `LayerPicker(networks)` follows the network, a `
 layer. They use only what ipywidgets 7.7 (Colab) and 8 have in common.
 """
 
+import base64
 import html
+import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 import ipywidgets as W
+import PIL.Image
 import traitlets
 from torch import Tensor
 
 from vizlib import assets, images, models
 from vizlib.models import Network
-from vizlib.widgets.browser import Upload
+from vizlib.widgets.browser import Point, Upload
 from vizlib.widgets.sliders import WIDE, slider_layout
 
 Shapes = Callable[[Network], Mapping[str, tuple[int, ...]]]
@@ -99,6 +102,42 @@ class ImagePicker(W.VBox):
         self.choice.value = name
         self.choice.observe(self._choose, "value")
         self._choose()
+
+
+class PointPicker(W.VBox):
+    """The square in the middle of the selected image, to click on. `value` is (row, column), shares of its sides.
+
+    Args:
+        pictures: The `ImagePicker` to follow.
+        first: Where it points at first.
+    """
+
+    value = traitlets.Tuple(traitlets.Float(), traitlets.Float())
+
+    def __init__(self, pictures: ImagePicker, first: tuple[float, float] = (0.5, 0.5)):
+        self._pictures = pictures
+        self.point = Point(self._source(), "the image: click on a place in it", first)
+        super().__init__([self.point], value=first)
+        self.point.observe(self._choose, "value")
+        pictures.observe(self._follow, "value")
+
+    def close(self) -> None:
+        """Stop following the image, and leave the page."""
+        with suppress(ValueError):  # not observed any more: a widget may be closed twice
+            self._pictures.unobserve(self._follow, "value")
+        super().close()
+
+    def _source(self) -> str:
+        array = images.to_array(images.prepare(self._pictures.value, 256))
+        buffer = io.BytesIO()
+        PIL.Image.fromarray(array).save(buffer, "jpeg", quality=90)
+        return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+    def _choose(self, *_: object) -> None:
+        self.value = tuple(self.point.value)
+
+    def _follow(self, *_: object) -> None:
+        self.point.source = self._source()
 
 
 class LayerPicker(W.VBox):

@@ -27,7 +27,7 @@ from vizlib.widgets.panels.guided import guided_classes, guided_neuron, guided_p
 from vizlib.widgets.panels.inversion import inversion_depths, inversion_parts, inversion_search, inversion_seeds
 from vizlib.widgets.panels.neighbours import moved_neighbours, nearest_neighbours
 from vizlib.widgets.panels.occlusion import occlusion_fills, occlusion_map, occlusion_windows
-from vizlib.widgets.panels.patches import patches_of_channel, patches_purity, patches_receptive_field
+from vizlib.widgets.panels.patches import patches_linked, patches_of_channel, patches_purity, patches_receptive_field
 from vizlib.widgets.panels.predictions import predictions
 from vizlib.widgets.panels.saliency import (
     saliency_classes,
@@ -84,6 +84,7 @@ __all__ = [
     "occlusion_fills",
     "occlusion_map",
     "occlusion_windows",
+    "patches_linked",
     "patches_of_channel",
     "patches_purity",
     "patches_receptive_field",

@@ -39,7 +39,8 @@ def guided_relu(net: Network, photo: str = "chelsea", layer: str | None = None, 
     def draw(image: Tensor, net: Network, layer: str, channel: int) -> Figure:
         square = images.prepare(image, max(128, net.input_size)).clone().requires_grad_()
         with hooks.recording(net, [layer]) as outputs:
-            score = net(square).max()
+            answer = net(images.prepare(image, net.input_size)).argmax().item()
+            score = net(square)[0, answer]
         (arriving,) = torch.autograd.grad(score, outputs[layer])
         a, g = outputs[layer][0, channel].detach(), arriving[0, channel]  # a > 0 exactly where the ReLU was open
         grids = {"out of the ReLU": a, "g, arriving": g}
@@ -122,10 +123,10 @@ def guided_patches(
     scanned = scans(gallery, known.k if known else 8, 128, known, net)
 
     def picture(top: TopPatches, net: Network, layer: str, channel: int, rule: str) -> Figure:
-        ranks = range(min(top.k, top.done))
+        ranks = (top.images[layer][channel] >= 0).nonzero()[:, 0].tolist()
         whole = torch.cat([top.image(gallery, layer, channel, rank) for rank in ranks])
         cells = top.cells[layer][channel, : len(ranks)]
-        drawn = plot.around_gray(guided.gradient(net, whole, layer, channel, cells, rule))
+        drawn = plot.around_gray(guided.gradient(net, whole, layer, channel, cells, rule), together=True)
         boxes = [top.box(layer, channel, rank) for rank in ranks]
         cut = [box.of(image) for row in (whole, drawn) for box, image in zip(boxes, row, strict=True)]
         title = f"{net.name}, {layer}, channel {channel}: the best of {top.done} images; {rule}"
@@ -160,13 +161,13 @@ def guided_classes(net: Network, photo: str = "astronaut", rank: int = 50, rule:
 
     def draw(image: Tensor, net: Network, rank: int, rule: str) -> Figure:
         square = images.prepare(image, max(128, net.input_size))
-        order = net(square)[0].argsort(descending=True)
+        order = net(images.prepare(image, net.input_size))[0].argsort(descending=True)
         rank = min(rank, len(order))
         chosen = [order[0].item(), order[rank - 1].item()]
         first, second = (guided.gradient(net, square, None, index, rule=rule) for index in chosen)
         names = [net.classes[index] if net.classes else f"class {index}" for index in chosen]
         titles = ["the image", f"1: {names[0]}", f"{rank}: {names[1]}"]
-        pictures = [square, plot.around_gray(first), plot.around_gray(second)]
+        pictures = [square, *plot.around_gray(torch.cat([first, second]), together=True)]
         return plot.pictures(pictures, titles, title=f"{rule}: cosine {guided.agreement(first, second).item():.2f}")
 
     return widgets.explore(

@@ -19,8 +19,8 @@ def occlusion_map(
     net: Network,
     photo: str = "flower",
     target: str = "",
-    size: int = 24,
-    stride: int = 8,
+    size: int = 16,
+    stride: int = 4,
     fill: str = "mean",
     score: str = "logit",
 ) -> widgets.Explorer:
@@ -39,7 +39,7 @@ def occlusion_map(
     def draw(
         image: Tensor, net: Network, rank: int, named: str, size: int, stride: int, fill: str, score: str
     ) -> Iterator[widgets.Progress]:
-        square = images.prepare(image, max(128, net.input_size))
+        square = images.prepare(image, net.input_size)
         target = named or net.predict(square, rank)[0][-1].name
         shows = occlusion.shown(net, square, fill)
         for step in occlusion.refining(net, square, target, size, stride, fill, score):
@@ -101,7 +101,7 @@ def occlusion_windows(net: Network, photo: str = "chelsea", size: int = 8) -> wi
     )
 
 
-def occlusion_fills(net: Network, photo: str = "coffee", size: int = 24, rank: int = 1) -> widgets.Explorer:
+def occlusion_fills(net: Network, photo: str = "coffee", size: int = 16, rank: int = 1) -> widgets.Explorer:
     """The occlusion maps of one class with five fills of the square; they appear one after the other.
 
     Args:
@@ -112,9 +112,9 @@ def occlusion_fills(net: Network, photo: str = "coffee", size: int = 24, rank: i
     """
 
     def draw(image: Tensor, net: Network, size: int, rank: int) -> Iterator[widgets.Progress]:
-        square = images.prepare(image, max(128, net.input_size))
+        square = images.prepare(image, net.input_size)
         target = net.predict(square, rank)[0][-1]
-        count, stride = len(occlusion.FILLS), max(8, size // 2)
+        count, stride = len(occlusion.FILLS), max(net.input_size // 16, size // 4)
         views, drops, title = (
             [],
             [],

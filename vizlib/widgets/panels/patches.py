@@ -1,5 +1,7 @@
 """The panels of maximally activating patches: a channel's best patches, what one cell sees, and the patches' purity.
 
+Patches of one channel never overlap (`analysis.distinct`), so many more are scanned than are shown.
+
 To change a panel, copy its function into a cell together with the imports below: it is a call of `widgets.explore`.
 """
 
@@ -11,7 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from vizlib import hooks, images, plot, widgets
-from vizlib.analysis import activations
+from vizlib.analysis import activations, distinct
 from vizlib.analysis.patches import TopPatches
 from vizlib.analysis.receptive_field import receptive_field
 from vizlib.images import galleries
@@ -19,6 +21,9 @@ from vizlib.images.galleries import Gallery
 from vizlib.models import Network
 from vizlib.widgets.panels.controls import BESIDE, channel_pickers
 from vizlib.widgets.panels.scans import scans
+
+SCANNED = 60  # patches of each channel, of which those that do not overlap are shown
+MOST = 12
 
 
 def patches_of_channel(
@@ -40,11 +45,11 @@ def patches_of_channel(
         k: How many patches, at most 12 or as many as are known.
         known: A scan of `net` over this gallery, if there is one.
     """
-    gallery, most = galleries.patches() if gallery is None else gallery, known.k if known else 12
-    scanned = scans(gallery, most, known=known, net=net)
+    gallery = galleries.patches() if gallery is None else gallery
+    scanned = scans(gallery, known.k if known else SCANNED, known.side if known else 128, known, net)
 
     def picture(top: TopPatches, net: Network, layer: str, channel: int, k: int) -> Figure:
-        ranks = range(min(k, top.done))
+        ranks = _apart(top, gallery, layer, channel, k)
         crops = [top.patch(gallery, layer, channel, rank) for rank in ranks]
         wholes = [(top.image(gallery, layer, channel, rank), top.box(layer, channel, rank)) for rank in ranks]
         peak = top.values[layer][channel, 0]
@@ -63,7 +68,73 @@ def patches_of_channel(
         alt="The top patches of one channel, and the images that they come from with the patch lit",
         title="patches of a channel",
         **channel_pickers(net, layer or net.stages.high, channel),
-        k=widgets.integer("k", k, 1, most),
+        k=widgets.integer("k", k, 1, min(MOST, known.k if known else MOST)),
+    )
+
+
+def _apart(top: TopPatches, gallery: Gallery, layer: str, channel: int, k: int) -> list[int]:
+    """The ranks of a channel's k best patches that do not overlap."""
+    ranks = distinct.distinct_ranks(top.images[layer][channel, None], gallery, k)[0]
+    return ranks[ranks >= 0].tolist()
+
+
+def patches_linked(
+    net: Network,
+    gallery: Gallery | None = None,
+    photo: str = "chelsea",
+    layer: str | None = None,
+    point: tuple[float, float] = (0.42, 0.68),
+    known: TopPatches | None = None,
+) -> widgets.Explorer:
+    """Click a pixel of a photo: the channels that fire there, their maps of the photo, and their best patches.
+
+    Channels are ordered by their activation at that place as a share of the best in the gallery; otherwise the few
+    that are loud everywhere would always come first. A map of 1 is as strong as the best patch.
+
+    Args:
+        net: The network at first; the panel offers others, which are scanned first.
+        gallery: Where the patches are taken from; by default, from the bundled photos.
+        photo: The name of the photo at first.
+        layer: The layer at first; None means the high stage of `net`.
+        point: Where it points at first: row and column, as shares of the square's height and width.
+        known: A scan of `net` over this gallery, if there is one.
+    """
+    gallery, networks = galleries.patches() if gallery is None else gallery, widgets.NetworkPicker([net])
+    pictures = widgets.ImagePicker(photo)
+    scanned = scans(gallery, known.k if known else SCANNED, known.side if known else 128, known, net)
+
+    def picture(top: TopPatches, image: Tensor, net: Network, layer: str, point: tuple[float, float]) -> Figure:
+        square = images.prepare(image, top.side)
+        maps = hooks.read(net, square, [layer])[layer][0]
+        row, column = (int(share * size) for share, size in zip(point, maps.shape[1:], strict=True))
+        best = top.values[layer][:, 0]
+        firing = (maps[:, row, column] / best).where(best > 0, torch.tensor(0.0))
+        seen = plot.spotlight(square, receptive_field(net, layer, (row, column), top.side))
+        cell = images.Box(row - 1, row + 2, column - 1, column + 2)  # around it, so that it can be seen
+        rows = {}
+        for channel in firing.topk(4).indices.tolist():
+            name = f"channel {channel}\n{firing[channel]:.0%} of best"
+            here = [None if rows else seen, plot.Picture(maps[channel] / best[channel], boxes={"cyan": cell})]
+            ranks = _apart(top, gallery, layer, channel, 5)
+            rows[name] = here + [top.patch(gallery, layer, channel, rank) for rank in ranks]
+        heads = ["what it sees", "its map", "best patch", "2", "3", "4", "5"]
+        return plot.table(rows, heads, f"{net.name}, {layer}, cell ({row}, {column})")
+
+    def draw(**chosen: object) -> Iterator[Figure | widgets.Progress]:
+        for top in scanned(chosen["net"]):
+            yield widgets.Progress(top.done, top.total)
+        yield picture(top, **chosen)
+
+    return widgets.explore(
+        draw,
+        alt="The channels that fire at one place of a photo, their maps, and their best patches",
+        title="what fires here",
+        layout="beside",
+        shown=("point", "image", "layer"),
+        point=widgets.PointPicker(pictures, point),
+        image=pictures,
+        net=networks,
+        layer=widgets.LayerPicker(networks, activations.map_shapes, first=layer or net.stages.high),
     )
 
 
@@ -115,22 +186,24 @@ def patches_purity(
         k: How many patches of each channel, at most 12 or as many as are known.
         known: A scan of `net` over this gallery, if there is one.
     """
-    gallery, most = galleries.patches() if gallery is None else gallery, known.k if known else 12
-    scanned = scans(gallery, most, known=known, net=net)
+    gallery = galleries.patches() if gallery is None else gallery
+    scanned = scans(gallery, known.k if known else SCANNED, known.side if known else 128, known, net)
     numbers = torch.tensor(gallery.numbers)
     label_of = torch.zeros(numbers.max() + 1, dtype=torch.int64).index_put((numbers,), gallery.labels)
-    draws = numbers[torch.rand(1000, len(gallery), generator=torch.Generator().manual_seed(0)).argsort(1)]
+    draws = numbers[torch.rand(1000, len(gallery), generator=torch.Generator().manual_seed(0)).argsort(1)[:, :SCANNED]]
 
-    def purity(chosen: Tensor) -> float:
-        photos = F.one_hot(label_of[chosen], len(gallery.names)).sum(1)
-        return (photos.amax(1) / chosen.shape[1]).mean().item()
+    def purity(ranked: Tensor, k: int) -> float:
+        ranks = distinct.distinct_ranks(ranked, gallery, k)
+        labels = F.one_hot(label_of[ranked.gather(1, ranks.clamp(min=0))], len(gallery.names))
+        photos, found = (labels * (ranks >= 0)[..., None]).sum(1), (ranks >= 0).sum(1)
+        return (photos.amax(1) / found.clamp(min=1)).mean().item()
 
     def draw(net: Network, k: int) -> Iterator[Figure | widgets.Progress]:
         for top in scanned(net):
             yield widgets.Progress(top.done, top.total)
-        pure = {layer: purity(chosen[:, :k]) for layer, chosen in top.images.items()}
-        pure["by chance"] = purity(draws[:, :k])
-        title = f"{net.name}: purity of the {k} best patches"
+        pure = {layer: purity(ranked, k) for layer, ranked in top.images.items()}
+        pure["by chance"] = purity(draws, k)
+        title = f"{net.name}: purity of the {k} best patches that do not overlap"
         yield plot.bars(list(pure), list(pure.values()), "purity", title, BESIDE)
 
     return widgets.explore(
@@ -139,5 +212,5 @@ def patches_purity(
         title="purity of patches",
         layout="beside",
         net=widgets.NetworkPicker([net]),
-        k=widgets.integer("k", k, 2, most),
+        k=widgets.integer("k", k, 2, min(MOST, known.k if known else MOST)),
     )

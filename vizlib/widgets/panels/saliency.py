@@ -12,6 +12,7 @@ from torch import Tensor
 from vizlib import images, plot, widgets
 from vizlib.analysis import saliency, segmentation
 from vizlib.models import Network
+from vizlib.models.network import Prediction
 from vizlib.widgets import Progress
 from vizlib.widgets.panels.controls import choice, ladder
 
@@ -19,8 +20,13 @@ METHODS = list(saliency.METHODS)
 
 
 def square(net: Network, photo: Tensor) -> Tensor:
-    """The photo as the panels show it to the network: of its own size, and of at least 128 pixels."""
+    """The photo as the maps are drawn: of the network's own size, and of at least 128 pixels."""
     return images.prepare(photo, max(128, net.input_size))
+
+
+def answered(net: Network, photo: Tensor, rank: int = 1) -> Prediction:
+    """The class that the network puts at this rank, at the size that it was trained on; larger, it knows less."""
+    return net.predict(images.prepare(photo, net.input_size), rank)[0][-1]
 
 
 def beside(photo: Tensor, heat: Tensor, title: str) -> Figure:
@@ -38,8 +44,8 @@ def saliency_classes(net: Network, photo: str = "motorcycle", rank: int = 1) -> 
     """
 
     def draw(image: Tensor, net: Network, rank: int) -> Figure:
-        small = square(net, image)
-        answer = net.predict(small, rank)[0][-1]
+        small = images.prepare(image, net.input_size)
+        answer = answered(net, image, rank)
         heat = saliency.METHODS["gradient"](net, small, answer.index)
         return beside(small, heat, f"{answer.name}, {answer.probability:.0%}")
 
@@ -66,8 +72,7 @@ def saliency_methods(
     """
 
     def draw(image: Tensor, net: Network, method: str, rank: int) -> Iterator[Figure]:
-        small = square(net, image)
-        answer = net.predict(small, rank)[0][-1]
+        small, answer = square(net, image), answered(net, image, rank)
         heat = saliency.METHODS[method](net, small, answer.index)
         yield beside(small, heat, f"{method}: {answer.name}, {answer.probability:.0%}")
 
@@ -96,7 +101,7 @@ def saliency_smoothgrad(
 
     def draw(image: Tensor, net: Network, noise: float, samples: int) -> Iterator[Progress]:
         small = square(net, image)
-        for step in saliency.smoothing(net, small, samples=samples, noise=noise):
+        for step in saliency.smoothing(net, small, answered(net, image).index, samples, noise):
             figure = None
             if step.done % 4 == 0 or step.done in (1, samples):
                 figure = beside(small, saliency.importance(step.attributions), f"mean of {step.done} gradients")
@@ -127,7 +132,7 @@ def saliency_segmentation(
 
     def draw(image: Tensor, net: Network, method: str, sure: float, background: float) -> Iterator[Figure]:
         small = square(net, image)
-        heat = saliency.METHODS[method](net, small)
+        heat = saliency.METHODS[method](net, small, answered(net, image).index)
         found = segmentation.segment(small, heat[0], sure, background)
         yield plot.cut_out(small, saliency.rescaled(heat)[0], found.seeds, found.mask)
 

@@ -68,7 +68,7 @@ def saliency_randomized(net: Network, photo: str = "coffee", layer: str | None =
 
     def draw(layer: str, image: Tensor, net: Network) -> Iterator[Figure]:
         square = images.prepare(image, max(128, net.input_size))
-        target = saliency.predicted(net, square)
+        target = saliency.predicted(net, images.prepare(image, net.input_size))
         fresh = models.load(net.name.removesuffix(" (untrained)"), weights="untrained")
         random = sanity.randomized(net, fresh, layer)
         rows, heads = {"trained": [], "random": []}, []
