@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from vizlib import plot
 from vizlib.images import Box
 from vizlib.plot import one_offs
+from vizlib.plot.one_offs import with_bars
 
 RANDOM = torch.Generator().manual_seed(0)
 IMAGE = torch.rand(1, 3, 20, 30, generator=RANDOM)
@@ -55,7 +56,7 @@ def test_what_is_cut_out_is_on_white_and_boxes_are_drawn_at_the_edges_of_pixels(
 
 
 def test_bars_are_as_long_as_their_shares():
-    picture = plot.with_bars(torch.zeros(1, 3, 32, 64), {"one": 0.25, "two": 1.0}, 256)
+    picture = with_bars(torch.zeros(1, 3, 32, 64), {"one": 0.25, "two": 1.0}, 256)
     assert picture.shape == (1, 3, 128 + 2 * one_offs.BAR + 4, 256)
     first, second = picture[0, :, 128 + 8], picture[0, :, 128 + 8 + one_offs.BAR]
     blue, orange = (torch.tensor(color)[:, None] for color in (one_offs.BLUE, one_offs.ORANGE))

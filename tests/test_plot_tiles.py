@@ -6,6 +6,7 @@ import torch
 from matplotlib.figure import Figure
 
 from vizlib import plot
+from vizlib.plot.tiles import filter_view
 
 
 def shown(figure: Figure) -> np.ndarray:
@@ -76,7 +77,7 @@ def test_filters_of_several_networks_are_equally_large():
 
 def test_a_response_is_drawn_with_zero_in_the_middle():
     response = torch.tensor([[-1.0, 0.0], [2.0, 4.0]])
-    figure = plot.filter_view(torch.rand(3, 7, 7), torch.rand(1, 3, 20, 20), response)
+    figure = filter_view(torch.rand(3, 7, 7), torch.rand(1, 3, 20, 20), response)
     drawn = figure.axes[2].images[0]
     assert drawn.get_clim() == (-4.0, 4.0) and drawn.get_cmap().name == "RdBu_r"
     assert plot.to_png(figure).startswith(b"\x89PNG")

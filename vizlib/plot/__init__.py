@@ -11,10 +11,10 @@ from vizlib.plot.channels import one_channel
 from vizlib.plot.charts import bars, histograms, lines, predictions
 from vizlib.plot.figure import encode, show, to_png
 from vizlib.plot.heat import heat_map, heat_maps
-from vizlib.plot.maps import free_map, grid_map, scatter, zoomed
-from vizlib.plot.one_offs import cut_out, grams, seam_view, window_growth, with_bars
+from vizlib.plot.maps import grid_map, scatter, zoomed
+from vizlib.plot.one_offs import cut_out, grams, seam_view, window_growth
 from vizlib.plot.pictures import pictures, table
-from vizlib.plot.tiles import channel_grid, filter_grid, filter_grids, filter_view, signed_grids
+from vizlib.plot.tiles import channel_grid, filter_grid, filter_grids, signed_grids
 
 __all__ = [
     "Picture",
@@ -26,8 +26,6 @@ __all__ = [
     "encode",
     "filter_grid",
     "filter_grids",
-    "filter_view",
-    "free_map",
     "grams",
     "grid_map",
     "heat_map",
@@ -46,6 +44,5 @@ __all__ = [
     "table",
     "to_png",
     "window_growth",
-    "with_bars",
     "zoomed",
 ]

@@ -15,6 +15,7 @@ from vizlib.analysis import embedding, features
 from vizlib.images import galleries
 from vizlib.images.galleries import Gallery
 from vizlib.models import Network, stages
+from vizlib.plot.maps import free_map
 from vizlib.widgets.panels.controls import choice, ladder
 
 SPACES = ("pixels", "features")
@@ -166,7 +167,7 @@ def embedding_map(
             for step in features.extracting(net, gallery):
                 yield widgets.Progress(step.done, step.total)
             plane = embedding.tsne(step.values)
-            maps[net.name, "free"] = plot.free_map(thumbnails, plane, 2400)
+            maps[net.name, "free"] = free_map(thumbnails, plane, 2400)
             cells = embedding.snap_to_grid(plane * torch.tensor([1, -1]))  # y points up in the plane, down in the grid
             maps[net.name, "grid"] = plot.grid_map(thumbnails, cells)
         yield plot.zoomed(maps[net.name, arrangement], zoom, x, y)

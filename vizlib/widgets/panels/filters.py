@@ -9,6 +9,7 @@ from torch import Tensor
 from vizlib import hooks, images, plot, widgets
 from vizlib.analysis import filters
 from vizlib.models import Network
+from vizlib.plot.tiles import filter_view
 from vizlib.widgets.panels.controls import BESIDE
 
 
@@ -26,7 +27,7 @@ def filter_response(net: Network, photo: str = "coffee", filter: int = 9) -> wid
     def draw(image: Tensor, filter: int) -> Figure:
         square = images.prepare(image, 192)
         response = hooks.read(net, square, [layer])[layer][0, filter]
-        return plot.filter_view(drawn[filter], square, response, f"{net.name}, {layer}, filter {filter}")
+        return filter_view(drawn[filter], square, response, f"{net.name}, {layer}, filter {filter}")
 
     return widgets.explore(
         draw,

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from vizlib import models, plot, widgets
+from vizlib import models, widgets
 from vizlib.analysis.activations import map_shapes
 from vizlib.hooks import read
 from vizlib.images import resize
 from vizlib.models import Network, stages
 from vizlib.optimize import Step, objectives
+from vizlib.plot.one_offs import with_bars
 from vizlib.synthesis import ascent
 from vizlib.synthesis.ascent import AscentKnobs, ascend, blank
 from vizlib.widgets import live
@@ -36,7 +37,7 @@ def judged() -> Callable[..., Tensor]:
         asked = {role: one for role, one in roles.items() if target in (one.classes or ())}
         seen = {role: step.image if one is net else resize(step.image, one.input_size) for role, one in asked.items()}
         sure = {role: ascent.verdict(one, seen[role], target).probability.item() for role, one in asked.items()}
-        return plot.with_bars(step.image, sure, side=480)
+        return with_bars(step.image, sure, side=480)
 
     return picture
 
