@@ -70,12 +70,13 @@ def filters(open_cells) -> NotebookPage:
 
 def test_the_filter_sliders_show_other_filters(filters):
     filters.explorers_drawn(3)
-    filters.changes(0, lambda: filters.press("vizlib-filter", "ArrowRight"), "filter 10 is drawn")
     filter_readout = filters.nth("vizlib-filter", 0).locator(".widget-readout")
-    filters.until(lambda: filter_readout.inner_text() == "10", "the slider says 10")
-    network = filters.nth("vizlib-network", 0).locator("select")
-    filters.changes(1, lambda: network.select_option("minivgg"), "trained filters replace untrained ones")
-    filters.changes(2, lambda: filters.press("vizlib-layer", "ArrowRight"), "conv5 is drawn")
+    following = str(int(filter_readout.inner_text()) + 1)
+    filters.changes(0, lambda: filters.press("vizlib-filter", "ArrowRight"), "the next filter is drawn")
+    filters.until(lambda: filter_readout.inner_text() == following, f"the slider says {following}")
+    filters.changes(1, lambda: filters.press("vizlib-layer", "ArrowRight"), "conv5 is drawn")
+    network = filters.nth("vizlib-network", 1).locator("select")
+    filters.changes(2, lambda: network.select_option("minivgg"), "trained filters replace untrained ones")
     layer_readout = filters.nth("vizlib-layer", 0).locator(".widget-readout")
     filters.until(lambda: layer_readout.inner_text() == "conv5", "the slider says conv5")
     assert filters.errors() == []
@@ -103,22 +104,28 @@ def test_the_layer_slider_walks_through_the_network(open_cells):
         "panels.activation_region(",
     )
     notebook.explorers_drawn(4)
-    readout = notebook.nth("vizlib-layer", 0).locator(".widget-readout")
+    channel, region, map_ = 0, 1, 2  # the explorers' places on the page
+    readout = notebook.nth("vizlib-layer", map_).locator(".widget-readout")
     notebook.until(lambda: readout.inner_text() == "relu4", "the slider is on its first layer")
     for expected in ("pool4", "conv5", "relu5"):
-        notebook.changes(0, lambda: notebook.press("vizlib-layer", "ArrowRight"), f"the map of {expected} is drawn")
+        notebook.changes(
+            map_,
+            lambda: notebook.press("vizlib-layer", "ArrowRight", index=map_),
+            f"the map of {expected} is drawn",
+        )
         notebook.until(lambda layer=expected: readout.inner_text() == layer, f"the slider says {expected}")
-    notebook.changes(0, lambda: notebook.press("vizlib-channel", "ArrowRight"), "channel 1 is drawn")
+    notebook.changes(map_, lambda: notebook.press("vizlib-channel", "ArrowRight", index=1), "channel 1 is drawn")
+    notebook.changes(channel, lambda: notebook.press("vizlib-channel", "ArrowRight"), "channel 21 is drawn")
 
     # the frame of the region, drawn in cyan, moves with its slider
     def frame() -> float:
-        picture = notebook.picture(3)
+        picture = notebook.picture(region)
         cyan = (picture[..., 0] < 60) & (picture[..., 1] > 200) & (picture[..., 2] > 200)
         return np.argwhere(cyan)[:, 0].mean()
 
     top = frame()
     rows = notebook.nth("vizlib-rows", 0).locator(".noUi-handle").last
     rows.focus()
-    notebook.changes(3, lambda: [rows.press("ArrowRight") for _ in range(10)], "the frame grows")
+    notebook.changes(region, lambda: [rows.press("ArrowRight") for _ in range(10)], "the frame grows")
     notebook.until(lambda: frame() > top + 10, "the frame reaches further down")
     assert notebook.errors() == []

@@ -16,7 +16,7 @@ def test_size_stop_class_and_windows(open_cells):
 
     notebook.settled()
     middle = notebook.picture(MAP)
-    notebook.changes(MAP, lambda: notebook.press("vizlib-size", "End"), "a larger occluder is drawn")
+    notebook.changes(MAP, lambda: notebook.press("vizlib-size", "Home"), "a smaller occluder is drawn")
     notebook.settled()
     assert np.abs(notebook.picture(MAP).astype(int) - middle).mean() > 1, "its map is another one"
 
