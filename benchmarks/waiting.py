@@ -108,7 +108,7 @@ def slider(page: Page, lab: Lab, what: str, presses: int) -> tuple[list[float], 
         page.evaluate(WATCH, picture)
         page.wait_for_timeout(50)
         page.evaluate("keys.length = pictures.length = 0")
-        page.keyboard.press("ArrowRight" if press < presses // 2 else "ArrowLeft")
+        page.keyboard.press("ArrowLeft" if press % 2 else "ArrowRight")
         page.wait_for_function("n => pictures.length > n", arg=skipped, timeout=30_000)
         waited.append(page.evaluate("n => pictures[n] - keys[0]", skipped))
         page.wait_for_timeout(1000)
