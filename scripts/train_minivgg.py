@@ -162,6 +162,24 @@ def train_epoch(
     return {"side": side, "train_loss": round(losses / steps, 4), "train_top1": round(hits / steps / args.batch, 4)}
 
 
+def resumed(run: Path, parts: dict, device: str) -> dict | None:
+    """What `keep` has stored in the folder `run`, its parts put back; None if there is nothing."""
+    run.mkdir(parents=True, exist_ok=True)
+    if not (run / "checkpoint.pt").exists():
+        return None
+    state = torch.load(run / "checkpoint.pt", map_location=device, weights_only=True)
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    return state
+
+
+def keep(run: Path, parts: dict, **more: object) -> None:
+    """Store the parts (network, average, optimiser, by name) and what else is needed to go on; never half a file."""
+    path = run / "checkpoint.part"
+    torch.save({name: part.state_dict() for name, part in parts.items()} | more, path)
+    path.replace(run / "checkpoint.pt")
+
+
 def train(args: argparse.Namespace) -> tuple[nn.Module, list[dict]]:
     """The averaged network with batch norm folded in, and its curve, one row per epoch."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -173,12 +191,7 @@ def train(args: argparse.Namespace) -> tuple[nn.Module, list[dict]]:
     optimizer = optimizer_for(model, args)
     parts, first, curve = {"model": model, "average": average, "optimizer": optimizer}, 0, []
 
-    args.run.mkdir(parents=True, exist_ok=True)
-    checkpoint = args.run / "checkpoint.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
+    if state := resumed(args.run, parts, device):
         first, curve = state["epoch"], state["curve"]
         print(f"resuming after epoch {first}", flush=True)
 
@@ -189,9 +202,7 @@ def train(args: argparse.Namespace) -> tuple[nn.Module, list[dict]]:
         row |= {"val_top1": round(top1, 4), "val_top5": round(top5, 4), "seconds": round(time.time() - start)}
         print(row, flush=True)
         curve.append(row)
-        state = {name: part.state_dict() for name, part in parts.items()} | {"epoch": epoch + 1, "curve": curve}
-        torch.save(state, checkpoint.with_suffix(".part"))
-        checkpoint.with_suffix(".part").replace(checkpoint)
+        keep(args.run, parts, epoch=epoch + 1, curve=curve)
     return average.module.cpu().folded(), curve
 
 

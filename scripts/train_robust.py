@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from train_minivgg import DATA, class_names, export, load_split, normalize, score_photos
+from train_minivgg import DATA, class_names, export, keep, load_split, normalize, resumed, score_photos
 
 from vizlib import models
 from vizlib.models.minivgg import MiniVGG
@@ -152,12 +152,7 @@ def train(args: argparse.Namespace) -> tuple[nn.Module, list[dict]]:
     checked = tuple(part[:: len(part) // CHECKED] for part in load_split(args.data, "val", wnids))
     model, average, optimizer = begin(args, device)
     parts, first, curve, steps = {"model": model, "average": average, "optimizer": optimizer}, 0, [], args.steps
-    args.run.mkdir(parents=True, exist_ok=True)
-    checkpoint = args.run / "checkpoint.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
+    if state := resumed(args.run, parts, device):
         first, curve = state["step"], state["curve"]
         print(f"resuming after step {first}", flush=True)
 
@@ -172,9 +167,7 @@ def train(args: argparse.Namespace) -> tuple[nn.Module, list[dict]]:
             row["attacked"] = accuracy_under_attack(average.module, *checked, args.epsilon, steps=10)
             curve.append(row)
             print(row, flush=True)
-            state = {name: part.state_dict() for name, part in parts.items()} | {"step": step + 1, "curve": curve}
-            torch.save(state, checkpoint.with_suffix(".part"))
-            checkpoint.with_suffix(".part").replace(checkpoint)
+            keep(args.run, parts, step=step + 1, curve=curve)
             saved, losses = time.monotonic(), []
     return average.module.cpu(), curve
 
