@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import sklearn
 import torch
+from scipy.linalg import orthogonal_procrustes
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
@@ -107,8 +108,8 @@ def aligned(points: Tensor, onto: Tensor) -> Tensor:
     moved, wanted = points.double() - middle, onto.double() - target
     if not (size := moved.square().sum()) > 0:
         raise ValueError("points: all are in one place, so there is nothing to turn")
-    U, S, Vt = torch.linalg.svd(moved.T @ wanted)
-    return (moved @ (U @ Vt) * (S.sum() / size) + target).to(onto.dtype)
+    turn, stretch = orthogonal_procrustes(moved.numpy(), wanted.numpy())
+    return (moved @ torch.from_numpy(turn) * (stretch / size) + target).to(onto.dtype)
 
 
 # --- how far to trust it --------------------------------------------------------------------------------------------

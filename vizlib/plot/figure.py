@@ -67,9 +67,9 @@ def _quick_pixels(figure: Figure) -> PIL.Image.Image:
     if figure.legends or None in rooms:
         return _pixels(figure)
     kind = *rooms, *map(_lines, figure.texts), *figure.get_size_inches(), figure.dpi
-    if kind in _places:
+    if places := _places.get(kind):  # asked once: another thread may drop it
         figure.set_layout_engine("none")
-        for axes, place in zip(figure.axes, _places[kind], strict=True):
+        for axes, place in zip(figure.axes, places, strict=True):
             axes.set_position(place, "original")
         return _pixels(figure)
     pixels = _pixels(figure)
@@ -97,7 +97,7 @@ def _lines(text: Text) -> tuple[int, float]:
 
 def _magnitude(number: float) -> tuple[bool, int]:
     """The sign of a number and the place of its first digit, which decide how wide it is when it is written out."""
-    return number < 0, math.floor(math.log10(abs(number))) if number else 0
+    return number < 0, math.floor(math.log10(abs(number))) if number and math.isfinite(number) else 0
 
 
 def _packed(pixels: PIL.Image.Image, format: str, **options: object) -> bytes:
