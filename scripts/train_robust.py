@@ -164,7 +164,7 @@ def train(args: argparse.Namespace) -> tuple[nn.Module, list[dict]]:
         if time.monotonic() - saved > CHECKPOINT_SECONDS or step + 1 == steps:
             row = {"step": step + 1, "images": (step + 1) * args.batch, "loss": round(sum(losses) / len(losses), 4)}
             row["clean"] = accuracy(average.module, *checked)
-            row["attacked"] = accuracy_under_attack(average.module, *checked, args.epsilon, steps=10)
+            row["attacked"] = accuracy_under_attack(average.module, *checked, args.scored, steps=10)
             curve.append(row)
             print(row, flush=True)
             keep(args.run, parts, step=step + 1, curve=curve)
@@ -212,18 +212,18 @@ def evaluate(args: argparse.Namespace) -> dict:
     split = load_split(args.data, "val", wnids)
     some = tuple(part[::10] for part in split)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    report: dict = {"epsilon": args.epsilon, "norm": "Euclidean, pixels in [0, 1], 64 px", "images": len(split[0])}
+    report: dict = {"epsilon": args.scored, "norm": "Euclidean, pixels in [0, 1], 64 px", "images": len(split[0])}
     for name in (NAME, "minivgg"):
         module = models.load(name, device).module
         scores = {"clean": accuracy(module, *split)}
-        scores["pgd50"] = accuracy_under_attack(module, *split, args.epsilon, steps=50)
+        scores["pgd50"] = accuracy_under_attack(module, *split, args.scored, steps=50)
         strong = {
             "pgd50, 5 starts": {"steps": 50, "starts": 5},
             "pgd200": {"steps": 200},
             "pgd50 on the margin": {"steps": 50, "loss": margin},
         }
         scores["every tenth image"] = {
-            label: accuracy_under_attack(module, *some, args.epsilon, **attack)
+            label: accuracy_under_attack(module, *some, args.scored, **attack)
             for label, attack in ({"pgd50": {"steps": 50}} | strong).items()
         }
         report[name] = scores
@@ -244,7 +244,8 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=0.02)
     parser.add_argument("--weight-decay", type=float, default=5e-4)
     parser.add_argument("--average", type=float, default=0.998, help="decay of the running average of the weights")
-    parser.add_argument("--epsilon", type=float, default=1.0)
+    parser.add_argument("--epsilon", type=float, default=1.5, help="radius of the training attack")
+    parser.add_argument("--scored", type=float, default=1.0, help="radius of the attack that the scores name")
     parser.add_argument("--attack-steps", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fp32", action="store_true", help="do not use bf16 (for processors without support for it)")

@@ -104,10 +104,10 @@ def test_names_of_squeezenet_and_minivgg(squeezenet, minivgg):
 
 def test_names_come_with_download_sizes():
     sizes = models.names()
-    assert sizes["minivgg"] == sizes["miniresnet"] == 0
+    assert sizes["minivgg"] == sizes["miniresnet"] == sizes["minivgg_robust"] == 0
     assert sizes["vgg16"] == pytest.approx(527.8 * 2**20, rel=1e-3)  # torchvision counts in MiB
-    assert set(sizes) == {"minivgg", "miniresnet", *models.zoo.ZOO}
-    assert models.cached()[:2] == ["minivgg", "miniresnet"]
+    assert set(sizes) == {"minivgg", "miniresnet", "minivgg_robust", *models.zoo.ZOO}
+    assert models.cached()[:3] == ["minivgg", "miniresnet", "minivgg_robust"]
 
 
 def test_untrained_weights_depend_on_the_seed_alone():

@@ -19,8 +19,8 @@ def split() -> tuple[torch.Tensor, torch.Tensor]:
 
 def settings(run: Path) -> argparse.Namespace:
     return argparse.Namespace(
-        data=Path(), run=run, steps=4, batch=4, lr=0.01, weight_decay=5e-4, average=0.5, epsilon=1.0, attack_steps=1,
-        seed=1, fp32=True,
+        data=Path(), run=run, steps=4, batch=4, lr=0.01, weight_decay=5e-4, average=0.5, epsilon=1.0, scored=1.0,
+        attack_steps=1, seed=1, fp32=True,
     )  # fmt: skip
 
 

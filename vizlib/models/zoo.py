@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # importing torchvision takes seconds, so it is imported wher
     from torchvision.models import WeightsEnum
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-BUNDLED = {"minivgg": MiniVGG, "miniresnet": MiniResNet}
+BUNDLED = {"minivgg": MiniVGG, "miniresnet": MiniResNet, "minivgg_robust": MiniVGG}
 ZOO = (
     "alexnet",
     "vgg11",
@@ -71,9 +71,9 @@ def load(
     """A network by name, ready to use: eval mode, frozen, on its device.
 
     Args:
-        name: 'minivgg' or 'miniresnet', which are bundled, or one of torchvision's; `names()` lists them all with
-            their download sizes. None takes the network of the course: the one that the environment variable
-            VIZLIB_NETWORK names, or else 'minivgg'.
+        name: 'minivgg', 'miniresnet' or 'minivgg_robust' (adversarially trained), which are bundled, or one of
+            torchvision's; `names()` lists them all with their download sizes. None takes the network of the course: the
+            one that the environment variable VIZLIB_NETWORK names, or else 'minivgg'.
         device: The device to run on; None takes the best one available.
         weights: 'trained' (torchvision's are downloaded at their first use), 'untrained' (random), or the path of a
             `.safetensors` file or of a state dict saved with `torch.save`. None takes 'trained', or for the network of

@@ -103,9 +103,10 @@ def fetching(name: str = "imagenette", every: float = 0.2) -> Iterator[Fetched]:
     _one_of("name", name, tuple(COLLECTIONS))
     folder, total, opened = COLLECTIONS[name]
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(opened)
+        waiting, done = pool.submit(opened), 0
         while not waiting.done():
-            yield Fetched(min(assets.bytes_arrived(folder), total), total)
+            done = max(done, min(assets.bytes_arrived(folder), total))  # the archive goes when it has been unpacked
+            yield Fetched(done, total)
             time.sleep(every)
         yield Fetched(total, total, waiting.result())
 
