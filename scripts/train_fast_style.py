@@ -65,21 +65,32 @@ def style_names(given: str) -> dict[str, str | Path]:
     return named
 
 
-def judges(args: argparse.Namespace, styles: list[Tensor]) -> list[Judge]:
+def emphasis(given: str, names: Sequence[str]) -> list[float]:
+    """How many times each style's loss counts, from a string such as 'wave=3,the_scream=2'; the others count once."""
+    counts = dict.fromkeys(names, 1.0)
+    for part in filter(None, given.split(",")):
+        name, _, count = part.partition("=")
+        if name not in counts or not count.replace(".", "", 1).isdigit():
+            raise SystemExit(f"--emphasis {part}: expected a style and a number, such as {names[0]}=2")
+        counts[name] = float(count)
+    return list(counts.values())
+
+
+def judges(args: argparse.Namespace, styles: list[Tensor], counts: Sequence[float] | None = None) -> list[Judge]:
     """The networks that judge how good a picture is."""
     weights = {"minivgg": "trained"} | ({"squeezenet1_0": args.squeezenet} if args.squeezenet else {})
     chosen = {name: source for name, source in weights.items() if name in args.judges.split(",")}
     if not chosen:
         raise SystemExit(f"--judges {args.judges}: none of them is there; squeezenet1_0 needs --squeezenet")
-    return [judge(models.load(name, "cpu", source), styles, *LAYERS[name]) for name, source in chosen.items()]
+    return [judge(models.load(name, "cpu", source), styles, *LAYERS[name], counts) for name, source in chosen.items()]
 
 
 # --- training -------------------------------------------------------------------------------------------------------
 
 
-def stage(step: int, steps: int, side: int) -> int:
-    """The side of the crops: half of `side` for three quarters of the steps, which is far quicker, then `side`."""
-    return side // 2 if step <= 0.75 * steps else side
+def stage(step: int, steps: int, side: int, small: float = 0.75) -> int:
+    """The side of the crops: half of `side` for the first share `small` of the steps, which is far quicker."""
+    return side // 2 if step <= small * steps else side
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
@@ -92,7 +103,16 @@ def draw_for(args: argparse.Namespace, photos: Sequence[Tensor], styles: int) ->
     """The batches of both stages: large crops come half as many at a time, because each has four times the pixels."""
     small = crops(photos, styles, args.batch, args.size // 2, args.seed)
     large = crops(photos, styles, max(1, args.batch // 2), args.size, args.seed)
-    return lambda step: (small if stage(step, args.steps, args.size) < args.size else large)(step)
+    return lambda step: (small if stage(step, args.steps, args.size, args.small) < args.size else large)(step)
+
+
+def begun_with(path: Path, net: StyleNet) -> StyleNet:
+    """The net with the weights of one that was trained before, for the same styles in the same order."""
+    trained = load(str(path), "cpu")
+    if trained.config != net.config:
+        raise SystemExit(f"--begin {path}: it was built as {trained.config}, and this run asks for {net.config}")
+    net.load_state_dict(trained.state_dict())
+    return net
 
 
 def training(args: argparse.Namespace) -> Iterator[tuple[StyleNet, list[dict]]]:
@@ -101,6 +121,8 @@ def training(args: argparse.Namespace) -> Iterator[tuple[StyleNet, list[dict]]]:
     sources = style_names(args.styles)
     styles = [images.resize(images.load(source), args.style_size) for source in sources.values()]
     net = StyleNet(list(sources), args.width, args.blocks, "batch" if args.batch_norm else "instance")
+    if args.begin:
+        net = begun_with(args.begin, net)
     optimizer = torch.optim.Adam(net.parameters(), args.lr)
     parts, done, curve = {"net": net, "optimizer": optimizer}, 0, []
     args.run.mkdir(parents=True, exist_ok=True)
@@ -117,7 +139,8 @@ def training(args: argparse.Namespace) -> Iterator[tuple[StyleNet, list[dict]]]:
     knobs = TrainingKnobs(args.steps, args.content_weight, args.style_weight, args.tv, bf16=not args.fp32)
     knobs.learning_rate = learning_rate(done + 1, args.steps, args.lr)
     draw, sums, begun = draw_for(args, Photos(args.photos, args.size), len(styles)), {}, time.time()
-    for step in train(net, judges(args, styles), draw, knobs, None, optimizer, done):
+    looks = judges(args, styles, emphasis(args.emphasis, list(sources)))
+    for step in train(net, looks, draw, knobs, None, optimizer, done):
         knobs.learning_rate = learning_rate(step.iteration + 1, args.steps, args.lr)
         sums = {name: sums.get(name, 0) + value for name, value in step.losses.items()}
         if step.iteration % args.every and step.iteration < args.steps:
@@ -171,7 +194,8 @@ def run(args: argparse.Namespace) -> None:
     for net, curve in training(args):
         sheet(net, args.run / "sheet.png")
         rows = curve
-    settings = ("steps", "size", "style_size", "batch", "content_weight", "style_weight", "tv", "lr", "seed", "judges")
+    settings = ("steps", "size", "style_size", "batch", "small", "content_weight", "style_weight", "emphasis", "tv")
+    settings += ("lr", "seed", "judges")
     report = {"styles": net.styles, "training": {key: getattr(args, key) for key in settings}}
     path = args.out / f"{args.name}.safetensors"
     export(net, path, report)
@@ -198,11 +222,14 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=192, help="shorter side of the photos, in pixels")
     parser.add_argument("--style-size", type=int, default=384, help="of the style images; larger for broader strokes")
     parser.add_argument("--batch", type=int, default=4, help="crops per step while they are small")
+    parser.add_argument("--small", type=float, default=0.75, help="share of the steps that crops of half the size take")
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--blocks", type=int, default=5)
     parser.add_argument("--batch-norm", action="store_true", help="use batch norm instead of instance norm")
     parser.add_argument("--content-weight", type=float, default=1.0)
     parser.add_argument("--style-weight", type=float, default=2.0)
+    parser.add_argument("--emphasis", default="", help="styles that count more, such as wave=3,the_scream=2")
+    parser.add_argument("--begin", type=Path, help="a net of the same styles that was trained before, to train on")
     parser.add_argument("--tv", type=float, default=3.0)
     parser.add_argument("--lr", type=float, default=3e-3, help="peak learning rate")
     parser.add_argument("--seed", type=int, default=0)

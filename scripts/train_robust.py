@@ -31,7 +31,7 @@ from vizlib import models
 from vizlib.models.minivgg import MiniVGG
 
 NAME = "minivgg_robust"
-CHECKPOINT_SECONDS = 240
+CHECKPOINT_SECONDS = 600
 OVERSHOOT = 1.25  # the length of the training attack's one step, in radii
 CHECKED = 1000  # validation images that the curve is measured on: every tenth
 

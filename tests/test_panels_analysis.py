@@ -29,6 +29,7 @@ PANELS = {  # what makes it, and the control that is changed to a value
     "tsne_starts": (lambda net: panels.tsne_starts(net, DIGITS), "seed", 3),
     "embedding_map": (lambda net: panels.embedding_map(net, PATCHES), "arrangement", "grid"),
     "activation_channel": (lambda net: panels.activation_channel(net, channel=20), "zoom", 1.2),
+    "activation_camera": (lambda net: panels.activation_camera(net), "channel.slider", 4),
     "activation_map": (lambda net: panels.activation_map(net, channel=3), "channel.slider", 4),
     "activation_zeros": (lambda net: panels.activation_zeros(net), "image.choice", "rocket"),
     "activation_grid": (lambda net: panels.activation_grid(net), "scale", "together"),
@@ -81,6 +82,7 @@ def test_a_panel_draws_and_follows_its_controls(
 
 STAGES = {  # panels that begin at a layer, and the stage that it is
     "activation_channel": ("high", panels.activation_channel),
+    "activation_camera": (lambda net: panels.activation_camera(net), "channel.slider", 4),
     "activation_map": ("middle", panels.activation_map),
     "activation_grid": ("middle", panels.activation_grid),
     "activation_region": ("high", panels.activation_region),

@@ -40,6 +40,7 @@ EXPLORERS = {  # what makes it, and the control that is changed to a value
     "style_scales": (lambda net: panels.style_scales(net), "scales", 1),
     "fast_style": (lambda net: panels.fast_style(fast_style.load("many_styles", "cpu")), "style", "wave"),
     "fast_style_blend": (lambda net: panels.fast_style_blend(fast_style.load("many_styles", "cpu")), "share", 0.9),
+    "fast_style_camera": (lambda net: panels.fast_style_camera(fast_style.load("many_styles", "cpu")), "share", 0.3),
     "fast_style_contrast": (
         lambda net: panels.fast_style_contrast({(norm, 0): beginner(norm) for norm in ("instance", "batch")}),
         "contrast",

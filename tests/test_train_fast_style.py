@@ -102,3 +102,34 @@ def test_a_finished_run_can_be_written_out_again(photos, tmp_path):
     state, curve = finish(script.training(settings(photos, tmp_path, steps=2)))
     again, same = finish(script.training(settings(photos, tmp_path, steps=2)))
     assert same == curve and all(torch.equal(state[name], again[name]) for name in state)
+
+
+def test_a_style_that_counts_more_has_more_of_the_loss(photos, tmp_path):
+    args = settings(photos, tmp_path)
+    styles = [images.resize(images.load(name), 64) for name in ("mosaic", "whirls")]
+    photo = torch.cat([images.prepare(images.load("coffee"), 64)] * 2)
+    (plain,), (twice,) = (script.judges(args, styles, counts) for counts in (None, [1.0, 2.0]))
+    content, style = plain.losses(photo, photo, torch.eye(2))
+    _, only_first = plain.losses(photo[:1], photo[:1], torch.eye(2)[:1])
+    again, more = twice.losses(photo, photo, torch.eye(2))
+    torch.testing.assert_close(again, content)
+    torch.testing.assert_close(more, 2 * style - only_first / 2)  # the mean of (first, 2 second)
+
+
+def test_emphasis_names_styles():
+    assert script.emphasis("whirls=2.5", ["mosaic", "whirls"]) == [1.0, 2.5]
+    assert script.emphasis("", ["mosaic", "whirls"]) == [1.0, 1.0]
+    for wrong in ("wave=2", "mosaic", "mosaic=much"):
+        with pytest.raises(SystemExit, match=f"--emphasis {wrong}"):
+            script.emphasis(wrong, ["mosaic", "whirls"])
+
+
+def test_a_net_that_was_trained_before_is_trained_on(photos, tmp_path):
+    script.run(settings(photos, tmp_path / "first", steps=4))
+    path = tmp_path / "first" / "toy.safetensors"
+    before = fast_style.load(str(path), "cpu").state_dict()
+    state, curve = finish(script.training(settings(photos, tmp_path / "on", steps=1, every=1, begin=path, lr=1e-9)))
+    for name, value in before.items():
+        torch.testing.assert_close(state[name], value, atol=1e-6, rtol=1e-6)
+    with pytest.raises(SystemExit, match="--begin"):
+        list(script.training(settings(photos, tmp_path / "other", begin=path, blocks=2)))

@@ -3,13 +3,16 @@
 import io
 import math
 from collections import OrderedDict
+from functools import cache
 
 import numpy as np
 import PIL.Image
+import PIL.ImageFont
 from IPython.display import Image, display
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
@@ -32,6 +35,11 @@ SIGNATURES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg"}  # how the files begin
 def to_png(figure: Figure) -> bytes:
     """The figure as PNG, exact and quickly packed."""
     return _packed(_pixels(figure), "png", compress_level=1)
+
+
+def to_jpeg(image: Tensor) -> bytes:
+    """An image `(1, 3, H, W)` in [0, 1] as JPEG, as it is."""
+    return _packed(PIL.Image.fromarray((255 * to_rgb(image)).round().astype(np.uint8)), "jpeg", **JPEG)
 
 
 def encode(figure: Figure, quickly: bool = False) -> tuple[bytes, str]:
@@ -98,6 +106,12 @@ def _lines(text: Text) -> tuple[int, float]:
 def _magnitude(number: float) -> tuple[bool, int]:
     """The sign of a number and the place of its first digit, which decide how wide it is when it is written out."""
     return number < 0, math.floor(math.log10(abs(number))) if number and math.isfinite(number) else 0
+
+
+@cache
+def font(size: int) -> PIL.ImageFont.FreeTypeFont:
+    """The typeface of all figures, for what is written onto pixels."""
+    return PIL.ImageFont.truetype(findfont("DejaVu Sans"), size)
 
 
 def _packed(pixels: PIL.Image.Image, format: str, **options: object) -> bytes:

@@ -1,22 +1,19 @@
 """Pictures of one idea each: a window that grows, a seam, Gram matrices, what was cut out, bars below an image."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 
 import numpy as np
 import PIL.Image
 import PIL.ImageDraw
-import PIL.ImageFont
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from vizlib.images import Box, resize
 from vizlib.plot.cells import Picture
-from vizlib.plot.figure import WIDTH, draw_array, new_figure, to_rgb
+from vizlib.plot.figure import WIDTH, draw_array, font, new_figure, to_rgb
 from vizlib.plot.pictures import pictures
 
 BAR = 21  # pixels from one bar below an image to the next
@@ -83,22 +80,16 @@ def with_bars(image: Tensor, shares: Mapping[str, float], side: int = 400) -> Te
     """
     large = resize(image, (side * image.shape[2] // image.shape[3], side), "bicubic").clamp(0, 1)
     board = PIL.Image.new("RGB", (side, BAR * len(shares) + 4), "white")
-    pen, font = PIL.ImageDraw.Draw(board), _font(15)
-    left = 6 + max((round(font.getlength(f"{name} 100%")) for name in shares), default=0)  # where the bars begin
+    pen, letters = PIL.ImageDraw.Draw(board), font(15)
+    left = 6 + max((round(letters.getlength(f"{name} 100%")) for name in shares), default=0)  # where the bars begin
     for index, (name, share) in enumerate(shares.items()):
         top, color = 4 + BAR * index, tuple(round(255 * part) for part in (BLUE, ORANGE)[index % 2])
-        pen.text((left - 6, top + 8), f"{name} {share:.0%}", color, font, "rm")
+        pen.text((left - 6, top + 8), f"{name} {share:.0%}", color, letters, "rm")
         pen.rectangle((left, top, side, top + 16), (230, 230, 230))
         if (end := left + round((side - left) * share)) > left:
             pen.rectangle((left, top, end - 1, top + 16), color)
     bars = torch.from_numpy(np.array(board)).permute(2, 0, 1)[None] / 255
     return torch.cat([large, bars], 2)
-
-
-@cache
-def _font(size: int) -> PIL.ImageFont.FreeTypeFont:
-    """The typeface of all figures."""
-    return PIL.ImageFont.truetype(findfont("DejaVu Sans"), size)
 
 
 def grams(

@@ -45,11 +45,13 @@ class Judge(NamedTuple):
         net: The network.
         content_layer: The layer where content is compared.
         grams: For each style layer, the Gram matrices of the S styles, `(S, C, C)`.
+        emphasis: How many times each style's loss counts, `(S,)`; None counts each once.
     """
 
     net: Network
     content_layer: str
     grams: dict[str, Tensor]
+    emphasis: Tensor | None = None
 
     def losses(self, pictures: Tensor, photos: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Content and style loss of pictures `(N, 3, H, W)` made from photos with style weights `(N, S)`."""
@@ -59,18 +61,26 @@ class Judge(NamedTuple):
         content = losses.content_loss(found[self.content_layer], wanted)
         with torch.autocast(pictures.device.type, enabled=False):
             style = [_each(found[layer], torch.einsum("ns,sij->nij", weights, g)) for layer, g in self.grams.items()]
-        return content, torch.stack(style).mean()
+        counts = 1 if self.emphasis is None else weights @ self.emphasis
+        return content, (torch.stack(style).mean(0) * counts).mean()
 
 
 def _each(maps: Tensor, grams: Tensor) -> Tensor:
-    """The mean style loss of the images, each compared with its own style."""
-    return torch.stack([losses.style_loss(m[None], g[None]) for m, g in zip(maps, grams, strict=True)]).mean()
+    """The style loss `(N,)` of each image, compared with its own style."""
+    return torch.stack([losses.style_loss(m[None], g[None]) for m, g in zip(maps, grams, strict=True)])
 
 
-def judge(net: Network, styles: Sequence[Tensor], content_layer: str, style_layers: Sequence[str]) -> Judge:
+def judge(
+    net: Network,
+    styles: Sequence[Tensor],
+    content_layer: str,
+    style_layers: Sequence[str],
+    emphasis: Sequence[float] | None = None,
+) -> Judge:
     """A `Judge` for the style images `(1, 3, h, w)`; it keeps only their Gram matrices."""
     seen = [read(net, style, style_layers) for style in styles]
-    return Judge(net, content_layer, {i: torch.cat([losses.gram_matrix(s[i]) for s in seen]) for i in style_layers})
+    grams = {i: torch.cat([losses.gram_matrix(s[i]) for s in seen]) for i in style_layers}
+    return Judge(net, content_layer, grams, None if emphasis is None else torch.tensor(emphasis))
 
 
 Draw = Callable[[int], tuple[Tensor, Tensor]]

@@ -3,6 +3,7 @@
 `check`, `lecture` and `live` are modules of their own.
 """
 
+from vizlib.widgets.camera import CameraPicker
 from vizlib.widgets.engine import stop_all
 from vizlib.widgets.explorer import Explorer, Progress, explore
 from vizlib.widgets.film import film
@@ -15,6 +16,7 @@ from vizlib.widgets.saving import SaveButton, save_button
 from vizlib.widgets.sliders import choice, fraction, integer, span, steps
 
 __all__ = [
+    "CameraPicker",
     "ChannelPicker",
     "Explorer",
     "ImagePicker",

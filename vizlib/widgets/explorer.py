@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from vizlib import plot
+from vizlib.plot.figure import to_jpeg
 from vizlib.widgets import cells, engine
 from vizlib.widgets.engine import Job
 from vizlib.widgets.page import answer_at_once, event_loop, on_colab, show_widget, still_hint, watched
@@ -40,7 +41,7 @@ class Progress(NamedTuple):
     figure: Figure | None = None
 
 
-Drawing = Figure | Iterator[Figure | Progress]
+Drawing = Figure | Tensor | Iterator[Figure | Progress]
 
 
 class _Drawn(NamedTuple):
@@ -211,7 +212,9 @@ class Explorer:
         self.message.value = text
         self.running.layout.visibility = "visible" if running else "hidden"
 
-    def _encoded(self, figure: Figure) -> _Drawn:
+    def _encoded(self, figure: Figure | Tensor) -> _Drawn:
+        if isinstance(figure, Tensor):
+            return _Drawn(0, 0, to_jpeg(figure), "jpeg", f"{figure.shape[-1]}px")
         if self._watched:
             figure.set_dpi(DENSITY)
         content, format = plot.encode(figure, quickly=self._watched)
@@ -251,7 +254,8 @@ def explore(
     """Show `draw(name=value, ...)` with its controls, and redraw it whenever one of them changes.
 
     Args:
-        draw: Takes the controls' values by name and returns a figure; below about 80 ms it follows a slider smoothly.
+        draw: Takes the controls' values by name and returns a figure, or an image `(1, 3, H, W)` in [0, 1], which is
+            shown as it is and takes no time to lay out; below about 80 ms it follows a slider smoothly.
             If it takes longer, make it a generator: it yields a rough figure first and better ones after it, each as a
             `Figure` or as `Progress(done, total, figure)`, which also moves a progress bar.
         alt: What the picture shows, in a few words.

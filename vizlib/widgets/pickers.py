@@ -18,6 +18,7 @@ from torch import Tensor
 from vizlib import assets, images, models
 from vizlib.models import Network
 from vizlib.widgets.browser import Point, Upload
+from vizlib.widgets.camera import Camera
 from vizlib.widgets.sliders import WIDE, slider_layout
 
 Shapes = Callable[[Network], Mapping[str, tuple[int, ...]]]
@@ -56,7 +57,9 @@ class NetworkPicker(W.VBox):
 
 
 class ImagePicker(W.VBox):
-    """A choice of bundled photos, pictures in the cache, and uploads. `value` is an image `(1, 3, H, W)` in [0, 1].
+    """A choice of bundled photos, pictures in the cache, uploads and photos of the page's camera.
+
+    `value` is an image `(1, 3, H, W)` in [0, 1].
 
     Args:
         first: The picture that is selected at the beginning.
@@ -74,9 +77,12 @@ class ImagePicker(W.VBox):
         names = names or [*images.photos(), *filter(assets.is_cached, assets.names())]
         self.choice = W.Dropdown(options=list(names), value=first, description=label, style=WIDE)
         self.upload = Upload(self._uploaded)
+        self.camera = Camera(lambda content: self._uploaded("camera", content))
         self.message = W.HTML()
         self.choice.add_class("vizlib-image")
-        super().__init__([W.HBox([self.choice, self.upload], layout={"flex_flow": "row wrap"}), self.message])
+        super().__init__(
+            [W.HBox([self.choice, self.upload, self.camera], layout={"flex_flow": "row wrap"}), self.message]
+        )
         self.choice.observe(self._choose, "value")
         self._choose()
 

@@ -1,6 +1,7 @@
 """The ready-made panel of each section: one call puts it onto the page, and its one file shows how it is built."""
 
 from vizlib.widgets.panels.activations import (
+    activation_camera,
     activation_channel,
     activation_grid,
     activation_map,
@@ -16,6 +17,7 @@ from vizlib.widgets.panels.embedding import embedding_map, pca_axes, tsne_perple
 from vizlib.widgets.panels.fast_style import (
     fast_style,
     fast_style_blend,
+    fast_style_camera,
     fast_style_checkerboard,
     fast_style_contrast,
     fast_style_sizes,
@@ -40,6 +42,7 @@ from vizlib.widgets.panels.style import style_blend, style_layers, style_scales,
 from vizlib.widgets.panels.texture import texture_grams, texture_growth, texture_quilt, texture_synthesis
 
 __all__ = [
+    "activation_camera",
     "activation_channel",
     "activation_grid",
     "activation_map",
@@ -61,6 +64,7 @@ __all__ = [
     "facets",
     "fast_style",
     "fast_style_blend",
+    "fast_style_camera",
     "fast_style_checkerboard",
     "fast_style_contrast",
     "fast_style_sizes",

@@ -10,6 +10,7 @@ from torch import Tensor
 from vizlib import hooks, images, plot, widgets
 from vizlib.analysis import activations
 from vizlib.models import Network
+from vizlib.plot.boards import Tile, board
 from vizlib.widgets.panels.controls import BESIDE, channel_pickers, choice
 
 SAME = 0.02  # two squares that differ by less on average are one photo, read at two sizes
@@ -199,4 +200,38 @@ def activation_region(
         rows=widgets.span("rows", rows),
         columns=widgets.span("columns", columns),
         rank=widgets.integer("rank", rank, 1, 10),
+    )
+
+
+def activation_camera(net: Network, layer: str | None = None, channel: int = 0, side: int = 160) -> widgets.Explorer:
+    """What a camera sees, one channel's map of it, and the channels that it excites most beyond the bundled photos.
+
+    Args:
+        net: The network at first; the panel offers others.
+        layer, channel: What is drawn at first; None means the high stage of `net`.
+        side: Pixels of a side of what the network is given.
+    """
+    peaks: dict[tuple[int, str], Tensor] = {}
+
+    def draw(image: Tensor, net: Network, layer: str, channel: int) -> Tensor:
+        if (id(net), layer) not in peaks:
+            photos = [images.prepare(images.load(name), side) for name in images.photos()]
+            each = [hooks.read(net, photo, [layer])[layer].amax((2, 3), keepdim=True) for photo in photos]
+            peaks[id(net), layer] = torch.cat(each)
+        usual = peaks[id(net), layer]
+        maps = hooks.read(net, image, [layer])[layer]
+        tops = usual.amax((0, 2, 3)).tolist()
+        title = f"{layer}, channel {channel}: {maps[0, channel].max():.1f}"
+        large = [Tile("", image), Tile(title, maps[0, channel], tops[channel])]
+        leading = activations.leading_in_region(maps, (0, 1, 0, 1), usual, k=6)
+        small = [Tile(f"{i}: {peak:.1f}", maps[0, i], tops[i]) for i, peak, _ in leading]
+        return board(large, small)
+
+    return widgets.explore(
+        draw,
+        alt="What the camera sees, the map of one channel, and the maps of the six channels that lead",
+        title="activations of the camera",
+        shown=("image", "layer", "channel"),
+        image=widgets.CameraPicker(side=side),
+        **channel_pickers(net, layer or net.stages.high, channel),
     )

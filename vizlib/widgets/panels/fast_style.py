@@ -13,6 +13,7 @@ from torch import Tensor
 from vizlib import images, plot, widgets
 from vizlib.models import Network, stages
 from vizlib.optimize import Step
+from vizlib.plot.boards import Tile, board
 from vizlib.synthesis import style_training
 from vizlib.synthesis.fast_style import StyleNet, stylize
 from vizlib.synthesis.style_training import TrainingKnobs
@@ -58,19 +59,53 @@ def fast_style_blend(
         titles = [first, f"{share:.0%} {first}, {1 - share:.0%} {second}", second]
         return plot.pictures([stylize(painter, photo, style)[0] for style in (first, both, second)], titles)
 
-    styles = [
-        W.Dropdown(options=painter.styles, value=style, description=name, style={"description_width": "100px"})
-        for name, style in (("first", first), ("second", second))
-    ]
     return widgets.explore(
         draw,
         alt=f"The photo {photo} in two styles, and between them in their blend",
         title="blend of two styles",
         share=widgets.fraction("share", share),
-        first=styles[0],
-        second=styles[1],
+        **_two_styles(painter, first, second),
         photo=widgets.ImagePicker(photo, side=256),
     )
+
+
+def fast_style_camera(
+    painter: StyleNet, first: str = "mosaic", second: str = "the_scream", share: float = 1.0, side: int = 256
+) -> Explorer:
+    """What a camera sees, painted in one pass, in a blend of two styles.
+
+    Args:
+        painter: The trained net.
+        first, second: The styles at first, two of `painter.styles`.
+        share: The share of the first style at first, from 0 to 1.
+        side: Pixels of a side of what is painted.
+    """
+
+    def draw(photo: Tensor, first: str, second: str, share: float) -> Tensor:
+        both = {second: 1.0} if first == second else {first: share, second: 1 - share}
+        painted = stylize(painter, photo, both)
+        return board([Tile("", photo), Tile(_shares(both), painted)], side=480)
+
+    return widgets.explore(
+        draw,
+        alt="What the camera sees, and the same painted in a blend of two styles",
+        title="a painted mirror",
+        photo=widgets.CameraPicker(side=side),
+        share=widgets.fraction("share", share),
+        **_two_styles(painter, first, second),
+    )
+
+
+def _two_styles(painter: StyleNet, first: str, second: str) -> dict[str, W.Dropdown]:
+    """Choices of two styles of a painter, 'first' and 'second'."""
+    return {
+        name: W.Dropdown(options=painter.styles, value=style, description=name, style={"description_width": "100px"})
+        for name, style in (("first", first), ("second", second))
+    }
+
+
+def _shares(both: Mapping[str, float]) -> str:
+    return " and ".join(f"{share:.0%} {style}" for style, share in both.items() if share)
 
 
 def fast_style_training(
