@@ -1,12 +1,13 @@
 """What a person waits for, measured in JupyterLab in Chromium: the first picture, and a slider's picture.
 
-    python -m benchmarks.waiting [--notebooks 00 01 …] [--presses 20] [--sliders-only]
+    python -m benchmarks.waiting [--notebooks 00 01 …] [--presses 20] [--sliders-only] [--camera-only]
 
 First picture: a notebook is opened without any outputs, in a kernel of its own that starts from nothing, and all cells
 are run; the time is counted from the moment at which the kernel is asked for until the first picture stands on the
 page. Slider to picture: a key is pressed on a slider, once every second, and the time is counted from the key until the
 page has another picture. Of a live run it is the second new one, because the first may have been under way. Dragging: a
-key is pressed twenty times at a distance of 30 ms, and the pictures on the way are counted, without the last.
+key is pressed twenty times at a distance of 30 ms, and the pictures on the way are counted, without the last. Camera:
+the pictures in ten seconds of the panels that follow a camera, with a film in its place.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "browser"))
 
+from fake_camera import film_as_camera  # noqa: E402
 from lab_server import Lab, find_chromium, jupyterlab  # noqa: E402
 from lesson_cells import slice_of  # noqa: E402
 from notebook_page import NotebookPage, lab_is_open  # noqa: E402
@@ -37,6 +39,14 @@ SLIDERS = {  # what is timed -> the notebook, the words of its cell, the panel's
     "09 gradient ascent, live": ("09_gradient_ascent", "panels.gradient_ascent(", "live", "roughness"),
     "14 style transfer, live": ("14_style_transfer", "panels.style_transfer(", "live", "style-weight"),
 }
+CAMERAS = {  # what is counted -> the panel
+    "04 activations, 160 px": "panels.activation_camera(models.load())",
+    "15 painter, 256 px": "panels.fast_style_camera(fast_style.load())",
+}
+CAMERA_CELL = """from vizlib import models
+from vizlib.synthesis import fast_style
+from vizlib.widgets import panels
+"""
 WATCH = """selector => {
     window.pictures = [];
     window.watching?.disconnect();
@@ -60,8 +70,9 @@ FIRST = ".jp-OutputArea-output img"
 def lab_in_chromium() -> Iterator[tuple[Page, Lab]]:
     """A page with JupyterLab, which shows an empty folder."""
     with tempfile.TemporaryDirectory() as folder, jupyterlab(Path(folder)) as lab, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
+        options = ["--no-sandbox", "--disable-gpu", *film_as_camera(Path(folder))]
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=options)
+        page = browser.new_context(viewport={"width": 1280, "height": 1000}, permissions=["camera"]).new_page()
         page.route(re.compile(r"https?://(?!127\.0\.0\.1[:/])"), lambda route: route.abort())
         lab_is_open(page, lab)
         yield page, lab
@@ -122,27 +133,52 @@ def slider(page: Page, lab: Lab, what: str, presses: int) -> tuple[list[float], 
     return waited, on_the_way
 
 
+def camera(page: Page, lab: Lab, what: str, seconds: float = 10) -> float:
+    """How many pictures a second a panel shows of the camera."""
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL})
+    notebook.cells = [nbformat.v4.new_code_cell(f"{CAMERA_CELL}explorer = {CAMERAS[what]}")]
+    nbformat.write(notebook, lab.folder / f"camera-{what[:2]}.ipynb")
+    opened = NotebookPage(page, f"camera-{what[:2]}.ipynb", lab.folder)
+    opened.run_cell(0, 180)
+    opened.explorers_drawn(1, 180)
+    opened.nth("vizlib-camera", 0).locator("button").click()
+    page.wait_for_timeout(3000)
+    page.evaluate(WATCH, ".vizlib-explorer-picture img")
+    page.evaluate("pictures.length = 0")
+    page.wait_for_timeout(1000 * seconds)
+    count = page.evaluate("pictures.length")
+    opened.nth("vizlib-camera", 0).locator("button").click()
+    opened.close()
+    return count / seconds
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--notebooks", nargs="*", default=[""], help="the beginnings of their names (default: all)")
     parser.add_argument("--presses", type=int, default=20)
     parser.add_argument("--sliders-only", action="store_true")
+    parser.add_argument("--camera-only", action="store_true")
     options = parser.parse_args(arguments)
     names = [path.stem for path in sorted((ROOT / "notebooks").glob("[01]*.ipynb"))]
     names = [name for name in names if name.startswith(tuple(options.notebooks))]
     began = time.monotonic()
     with lab_in_chromium() as (page, lab):
-        if not options.sliders_only:
+        if not (options.sliders_only or options.camera_only):
             print(f"seconds until the kernel answers, and until the first picture ({torch.get_num_threads()} threads)")
             for name in names:
                 ready, seen = first_picture(page, lab, name)
                 print(f"  {name:<28} {ready:6.1f} {seen:6.1f}", flush=True)
-        print("milliseconds from a key on a slider to its picture: median, 95th percentile; pictures during a drag")
+        if not options.camera_only:
+            print("milliseconds from a key on a slider to its picture: median, 95th percentile; pictures during a drag")
         for what, (name, *_) in SLIDERS.items():
-            if name in names:
+            if name in names and not options.camera_only:
                 waited, on_the_way = slider(page, lab, what, options.presses)
                 slow = statistics.quantiles(waited, n=20)[-1]
                 print(f"  {what:<28} {statistics.median(waited):6.0f} {slow:6.0f} {on_the_way:4}", flush=True)
+        if not options.sliders_only:
+            print("pictures a second of the camera")
+            for what in CAMERAS:
+                print(f"  {what:<28} {camera(page, lab, what):6.1f}", flush=True)
     print(f"measured in {time.monotonic() - began:.0f} s")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from fake_camera import film_as_camera
 from lab_server import FORKED, ROOT, Lab, find_chromium, jupyterlab
 from lesson_cells import slice_of
 from notebook_page import NotebookPage, lab_is_open
@@ -28,23 +29,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser")
 
 
-def film(path: Path) -> Path:
-    """A film for the browser's camera, over and over: a second of dark red, then a second of bright green."""
-    width, height, rate = 64, 48, 10
-    frames = []
-    for y, u, v in ((60, 110, 190), (170, 60, 60)):  # brightness, and how far towards blue and towards red
-        planes = bytes([y]) * (width * height), bytes([u]) * (width * height // 4), bytes([v]) * (width * height // 4)
-        frames += rate * [b"FRAME\n" + b"".join(planes)]
-    path.write_bytes(f"YUV4MPEG2 W{width} H{height} F{rate}:1 Ip A1:1 C420jpeg\n".encode() + b"".join(frames))
-    return path
-
-
 @pytest.fixture(scope="session")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """The browser. Its camera shows a film; a page has to be allowed to use it."""
     executable = find_chromium()
-    camera = film(tmp_path_factory.mktemp("camera") / "film.y4m")
-    options = ["--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={camera}"]
+    options = film_as_camera(tmp_path_factory.mktemp("camera"))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--disable-dev-shm-usage", *options])
         yield browser
