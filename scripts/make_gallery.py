@@ -1,0 +1,97 @@
+"""Make docs/gallery.jpg, the README's picture of pictures: what the notebooks show, in rows of equal width.
+
+    python scripts/make_gallery.py
+
+The pictures are the notebooks' stored ones, found by the id of their cell, so the gallery shows what a reader will see.
+"""
+
+import base64
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image, ImageDraw
+
+from vizlib.plot.figure import font
+
+ROOT = Path(__file__).resolve().parent.parent
+WIDTH, GAP, LINE = 2000, 12, 44  # pixels: of the gallery, between pictures, and below each for its caption
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+
+
+class Pick(NamedTuple):
+    """One stored picture.
+
+    Attributes:
+        notebook, cell: The file's name, and the id of the cell that shows it.
+        caption: The line below it.
+        part: The part that is taken: left, top, right and bottom as shares of its sides.
+        index: Which of the cell's pictures.
+    """
+
+    notebook: str
+    cell: str
+    caption: str
+    part: tuple[float, float, float, float] = WHOLE
+    index: int = 0
+
+
+ROWS: list[list[Pick]] = []
+
+
+def stored(pick: Pick) -> Image.Image:
+    """The part of the stored picture.
+
+    Raises:
+        LookupError: The notebook has no such cell, or the cell no such picture.
+    """
+    notebook = json.loads((ROOT / "notebooks" / f"{pick.notebook}.ipynb").read_text(encoding="utf-8"))
+    cell = next((cell for cell in notebook["cells"] if cell["id"] == pick.cell), None)
+    if cell is None:
+        raise LookupError(f"{pick.notebook} has no cell {pick.cell!r}")
+    data = [output.get("data", {}) for output in cell["outputs"]]
+    found = [kinds[kind] for kinds in data for kind in ("image/jpeg", "image/png") if kind in kinds]
+    if pick.index >= len(found):
+        raise LookupError(
+            f"cell {pick.cell} of {pick.notebook} stores {len(found)} pictures, none with index {pick.index}"
+        )
+    image = Image.open(io.BytesIO(base64.b64decode("".join(found[pick.index])))).convert("RGB")
+    sides = (image.width, image.height) * 2
+    return image.crop(tuple(round(share * side) for share, side in zip(pick.part, sides, strict=True)))
+
+
+def row(pictures: Sequence[Image.Image], captions: Sequence[str]) -> Image.Image:
+    """Pictures of one height, `WIDTH` pixels wide together, each with its caption below."""
+    room = WIDTH - GAP * (len(pictures) - 1)
+    height = round(room / sum(picture.width / picture.height for picture in pictures))
+    strip, left = Image.new("RGB", (WIDTH, height + LINE), "white"), 0
+    pen = ImageDraw.Draw(strip)
+    for place, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+        last = place == len(pictures) - 1
+        width = WIDTH - left if last else round(height * picture.width / picture.height)
+        strip.paste(picture.resize((width, height), Image.Resampling.LANCZOS), (left, 0))
+        pen.text((left + width / 2, height + LINE / 2), caption, fill="black", font=font(26), anchor="mm")
+        left += width + GAP
+    return strip
+
+
+def gallery(rows: Sequence[Sequence[Pick]]) -> Image.Image:
+    """All rows, one below the other."""
+    strips = [row([stored(pick) for pick in picks], [pick.caption for pick in picks]) for picks in rows]
+    board, top = Image.new("RGB", (WIDTH, sum(strip.height for strip in strips)), "white"), 0
+    for strip in strips:
+        board.paste(strip, (0, top))
+        top += strip.height
+    return board
+
+
+def main() -> None:
+    path = ROOT / "docs" / "gallery.jpg"
+    gallery(ROWS).save(path, quality=88, optimize=True)
+    print(f"{path.name}: {path.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()
