@@ -405,6 +405,16 @@ def test_make_quick_runs_no_notebook_and_no_browser(checkout):
     )
 
 
+def test_make_present_and_make_panel_say_what_is_to_be_shown(checkout):
+    script = "scripts/present.py"
+    assert make(checkout, "present", "NOTEBOOK=09").returncode == 0
+    assert calls(checkout) == [setup("present"), setup("lab"), TRUST, f"{script} slides 09 --port 8888 --"]
+    assert make(checkout, "panel", "NOTEBOOK=12", "PANEL=guided_dream", "ARGS=--no-browser").returncode == 0
+    assert calls(checkout) == [f"{script} panel 12 --panel guided_dream --port 8888 -- --no-browser"]
+    assert make(checkout, "slides", "NOTEBOOK=09").returncode == 0
+    assert calls(checkout) == [f"{script} static 09 --"]
+
+
 def test_make_lowest_takes_the_lowest_of_everything(checkout, tmp_path):
     uv = '#!/bin/sh\necho uv "$@" >> calls.txt\ncase "$1" in venv) for last; do :; done; mkdir -p "$last/bin"; '
     python = '#!/bin/sh\\necho \\"\\$@\\" >> calls.txt\\n'
