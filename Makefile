@@ -35,7 +35,7 @@ help:
 	@echo "                (each is a command, too: make lessons)"
 	@echo "make quick      the checks of a few minutes: no browser, no notebook is run, nothing that is marked slow"
 	@echo "make lowest     the unit tests on the lowest versions that pyproject.toml allows"
-	@echo "make try-run-all, try-panels, try-colab, try-classic, try-axe"
+	@echo "make try-run-all, try-panels, try-colab, try-colab-versions, try-classic, try-axe"
 	@echo "                on demand: every notebook and panel in JupyterLab, stand-ins for other pages, accessibility"
 	@echo "make networks   run all notebooks on other networks, and note which claims hold (long; NETWORKS=\"…\")"
 	@echo "make format     lay out the code and the notebooks"
@@ -85,7 +85,7 @@ quick: ruff
 	    -m "not slow" $(ARGS)
 
 # On demand: what takes long, or needs more than the tests' environment. Each is one file, tests/browser/try_*.py.
-TRIES = try-run-all try-panels try-colab try-classic try-axe
+TRIES = try-run-all try-panels try-colab try-colab-versions try-classic try-axe
 .PHONY: $(TRIES)
 
 $(TRIES): .venv/test.ready

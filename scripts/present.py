@@ -24,7 +24,7 @@ from slides import mark
 BUILD = ROOT / "build"
 EXTENSION = ROOT / "scripts" / "rise"  # what jupyterlab-rise needs beside it, and its settings
 CALL = re.compile(r"\bpanels\.(\w+)\(")
-SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
+SECTION = re.compile(r"^##? (.+)$", re.MULTILINE)
 
 
 def find(name: str) -> Path:
@@ -69,7 +69,7 @@ def panel_notebook(path: Path, only: str = "") -> NotebookNode:
         raise SystemExit(f"no panel {only} in {path.name}; it has {', '.join(panels) or 'none'}".replace("  ", " "))
     chosen = {source: title for name, (source, title) in panels.items() if only in ("", name)}
     sources = [cell.source for cell in lesson.cells if cell.cell_type == "code" and not is_setup(cell)]
-    cells = [new_code_cell(cell.source, id="setup") for cell in lesson.cells if is_setup(cell)]
+    cells = [new_code_cell(f"%%capture\n{cell.source}", id="setup") for cell in lesson.cells if is_setup(cell)]
     for number, source in enumerate(sliced(sources, tuple(chosen), path.name)):
         if source in chosen:
             cells.append(new_markdown_cell(f"## {chosen[source]}", id=f"title{number}"))
@@ -104,9 +104,9 @@ def main() -> None:
     parser.add_argument("notebook", metavar="NOTEBOOK", help="for example 09")
     parser.add_argument("--panel", default="", metavar="NAME", help="one panel alone (with 'panel')")
     parser.add_argument("--port", type=int, default=8888)
-    parser.add_argument("more", nargs="*", help="after --: options for the program that shows it")
-    args = parser.parse_args()
-    arguments = command(args.what, find(args.notebook), args.panel, args.port, args.more)
+    end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    args, more = parser.parse_args(sys.argv[1:end]), sys.argv[end + 1 :]
+    arguments = command(args.what, find(args.notebook), args.panel, args.port, more)
     if args.what == "slides":
         for name in ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH"):
             os.environ[name] = os.pathsep.join(filter(None, [str(EXTENSION), os.environ.get(name)]))

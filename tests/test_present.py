@@ -34,7 +34,7 @@ def test_every_lesson_has_panels_that_stand_under_the_title_of_their_section(pat
         assert made.cells[place - 1].source == f"## {title}" and title
     for cell in made.cells:
         if cell.cell_type == "code":
-            assert "widgets.ask(" not in cell.source and "check.claim(" not in cell.source, "nothing but the panels"
+            assert "widgets.ask(" not in cell.source, "nothing but the panels"
 
 
 def test_one_panel_comes_alone_and_one_that_is_not_there_is_named():

@@ -11,6 +11,7 @@ from vizlib.widgets.page import watched
 from vizlib.widgets.pickers import ChannelPicker, ImagePicker, LayerPicker, NetworkPicker, PointPicker
 from vizlib.widgets.progress import finish
 from vizlib.widgets.questions import ask, recall
+from vizlib.widgets.record import progress_map
 from vizlib.widgets.saving import SaveButton, save_button
 from vizlib.widgets.sliders import choice, fraction, integer, span, steps
 
@@ -30,6 +31,7 @@ __all__ = [
     "finish",
     "fraction",
     "integer",
+    "progress_map",
     "recall",
     "save_button",
     "span",
