@@ -11,6 +11,8 @@ What comes after `--` goes to JupyterLab, Voilà or nbconvert as it is. All of t
 import argparse
 import os
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -23,6 +25,12 @@ from slides import mark
 
 BUILD = ROOT / "build"
 EXTENSION = ROOT / "scripts" / "rise"  # what jupyterlab-rise needs beside it, and its settings
+PARTS = {  # what a page of slides needs beside it: the npm package, its version, nbconvert's option, its file
+    "reveal.js": ("4", "reveal_url_prefix", ""),
+    "requirejs": ("2", "require_js_url", "/require.js"),
+    "jquery": ("3", "jquery_url", "/dist/jquery.min.js"),
+    "mathjax": ("2", "mathjax_url", "/MathJax.js?config=TeX-AMS_CHTML-full,Safe"),
+}
 CALL = re.compile(r"\bpanels\.(\w+)\(")
 SECTION = re.compile(r"^##? (.+)$", re.MULTILINE)
 
@@ -95,7 +103,24 @@ def command(what: str, path: Path, only: str, port: int, more: list[str]) -> lis
             cell.metadata.tags = [*cell.metadata.get("tags", []), "talk"]
     write(made, dumps(lesson))
     options = ["--TagRemovePreprocessor.enabled=True", "--TagRemovePreprocessor.remove_input_tags=talk"]
-    return ["-m", "nbconvert", "--to", "slides", str(made), *options, "--SlidesExporter.reveal_theme=white", *more]
+    options += ["--SlidesExporter.reveal_theme=white", "--SlidesExporter.reveal_scroll=True", *parts(folder)]
+    return ["-m", "nbconvert", "--to", "slides", str(made), *options, *more]
+
+
+def parts(folder: Path) -> list[str]:
+    """nbconvert's options that have a page of slides take its scripts from beside it, after npm has put them there.
+
+    Where npm is missing or reaches nothing, there are none: then the page asks the internet when it is opened.
+    """
+    packages = [f"{name}@{version}" for name, (version, *_) in PARTS.items()]
+    there = [(folder / "node_modules" / name).is_dir() for name in PARTS]
+    if not all(there):
+        npm = shutil.which("npm")
+        command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), *packages]
+        if npm is None or subprocess.run(command, check=False).returncode:
+            print("without npm's packages the page of slides needs the internet when it is opened", file=sys.stderr)
+            return []
+    return [f"--SlidesExporter.{option}=node_modules/{name}{file}" for name, (_, option, file) in PARTS.items()]
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import present
 import pytest
@@ -60,15 +61,39 @@ def test_jupyterlab_opens_the_slides_and_voila_the_panels_on_this_machine_alone(
 
 def test_static_slides_hide_the_code_of_the_talk_and_leave_the_lesson_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(present, "BUILD", tmp_path)
+    monkeypatch.setattr(present, "parts", lambda folder: ["--SlidesExporter.jquery_url=jquery.js"])
     before = FILTERS.read_bytes()
     arguments = command("static", FILTERS, "", 0, [])
-    assert arguments[:4] == ["-m", "nbconvert", "--to", "slides"]
+    assert (
+        arguments[:4] == ["-m", "nbconvert", "--to", "slides"] and "--SlidesExporter.jquery_url=jquery.js" in arguments
+    )
     cells = json.loads((tmp_path / "slides" / "01_filters.ipynb").read_text(encoding="utf-8"))["cells"]
     code = [cell["metadata"] for cell in cells if cell["cell_type"] == "code"]
     below = [data for data in code if data["slideshow"]["slide_type"] == "subslide"]
     assert below and all("talk" not in data.get("tags", []) for data in below)
     assert all("talk" in data["tags"] for data in code if data not in below)
     assert FILTERS.read_bytes() == before
+
+
+@pytest.mark.parametrize(("npm", "status"), [("/usr/bin/npm", 0), ("/usr/bin/npm", 1), (None, 0)])
+def test_a_page_of_slides_has_its_scripts_beside_it_where_npm_can_get_them(npm, status, tmp_path, monkeypatch, capsys):
+    ran = []
+
+    def run(command: list[str], check: bool) -> SimpleNamespace:
+        ran.append(command)
+        return SimpleNamespace(returncode=status)
+
+    monkeypatch.setattr(present.shutil, "which", lambda name: npm)
+    monkeypatch.setattr(present.subprocess, "run", run)
+    options = present.parts(tmp_path)
+    assert len(ran) == (npm is not None) and all("reveal.js@4" in command for command in ran)
+    if npm and not status:
+        assert "--SlidesExporter.reveal_url_prefix=node_modules/reveal.js" in options and len(options) == 4
+    else:
+        assert options == [] and "needs the internet" in capsys.readouterr().err
+    for name in present.PARTS:
+        (tmp_path / "node_modules" / name).mkdir(parents=True)
+    assert len(present.parts(tmp_path)) == 4 and len(ran) == (npm is not None), "once they are there, npm is not asked"
 
 
 def test_the_program_replaces_the_script_and_finds_the_extension(monkeypatch):
