@@ -76,7 +76,6 @@ def test_a_click_is_noted_once_the_answer_has_been_asked_for(file, monkeypatch):
     [
         ("VIZLIB_PROGRESS", "0"),
         ("VIZLIB_PROGRESS", ""),  # a test, which names no file
-        ("VIZLIB_LIVE", "0"),  # a program runs the notebook
         ("JPY_SESSION_NAME", "notebooks/solutions/04_activations.ipynb"),
         ("JPY_SESSION_NAME", "notebooks/my own.ipynb"),
         ("JPY_SESSION_NAME", ""),
@@ -87,6 +86,27 @@ def test_where_nothing_is_remembered(name, value, file, monkeypatch):
     record.note_prediction("eyes", True)
     record.note_exercise("hint", True)
     assert not file.exists()
+
+
+def test_nothing_is_remembered_where_a_program_runs_the_notebook(file, monkeypatch):
+    monkeypatch.setattr(questions, "_asked", {})
+    monkeypatch.setattr(questions, "display", lambda page: None)
+    monkeypatch.setenv("VIZLIB_LIVE", "0")
+    questions.ask("size", "How large?", ["large", "small"])
+    questions._asked["size"].choice.value = "small"
+    questions.recall("size", "small", "So it is.")
+    assert check.answer(3, 3, "hint") and not file.exists()
+
+
+def test_a_click_is_noted_though_its_message_does_not_say_that_somebody_watches(file, monkeypatch):
+    monkeypatch.setattr(questions, "_asked", {})
+    monkeypatch.setattr(questions, "_recalled", {})
+    monkeypatch.setattr(questions, "show_widget", lambda widget, alt: None)
+    questions.ask("size", "How large?", ["large", "small"])
+    questions.recall("size", "small", "So it is.")
+    monkeypatch.delenv("VIZLIB_LIVE")
+    questions._asked["size"].choice.value = "small"
+    assert record.load()["predictions"] == {"04_activations": {"size": True}}
 
 
 @pytest.mark.parametrize(

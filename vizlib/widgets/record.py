@@ -27,13 +27,20 @@ SLUGS = {section.slug for section in SECTIONS}
 
 
 def note_prediction(name: str, right: bool) -> None:
-    """Note how a question was answered; the first answer counts, because it was given before the explanation."""
+    """Note how a person answered a question; the first answer counts: it was given before the explanation.
+
+    It may be called from a click, where nothing says any more that somebody is watching; so its caller knows.
+    """
     _note("predictions", name, right, first=True)
 
 
 def note_exercise(hint: str, right: bool) -> None:
-    """Note whether an exercise has passed, by its hint, which no two exercises share; once passed, it stays so."""
-    _note("exercises", hashlib.sha256(hint.encode()).hexdigest()[:8], right, first=False)
+    """Note whether an exercise has passed, by its hint, which no two exercises share; once passed, it stays so.
+
+    Nothing is noted where a program runs the notebook.
+    """
+    if watched():
+        _note("exercises", hashlib.sha256(hint.encode()).hexdigest()[:8], right, first=False)
 
 
 def load() -> dict[str, Record]:
@@ -127,7 +134,7 @@ def _mark(good: bool, yes: str, no: str) -> str:
 
 def _note(kind: str, name: str, right: bool, first: bool) -> None:
     path, notebook = assets.progress_path(), _notebook()
-    if path is None or not notebook or not watched():
+    if path is None or not notebook:
         return
     record = load()
     mine = record[kind].setdefault(notebook, {})
