@@ -46,9 +46,7 @@ def slide_types(notebook: NotebookNode) -> list[str]:
             kind = here
         elif exercise:
             kind = BELOW
-        elif PANEL.search(cell.source):
-            kind = here if explore and types[-1] == SLIDE else SLIDE
-        elif any(has_picture(output.get("data", {})) for output in cell.outputs):
+        elif PANEL.search(cell.source) or any(has_picture(output.get("data", {})) for output in cell.outputs):
             before = notebook.cells[number - 1]
             heads = types[-1] == SLIDE and before.cell_type == "markdown" and len(before.source) < SHORT
             kind = here if heads else SLIDE

@@ -64,7 +64,9 @@ def the_picture_obeys(classic: tuple[str, str, Path], page: Page, name: str, wor
     page.evaluate("Jupyter.notebook.execute_all_cells()")
     picture = page.locator(PICTURE).first
     picture.wait_for()
-    assert picture.get_attribute("alt") and picture.bounding_box()["width"] >= 400
+    wide = f"document.querySelector('{PICTURE}')?.getBoundingClientRect().width >= 400"
+    page.wait_for_function(wide)  # a live one is replaced now and then, and has no width for a moment
+    assert picture.get_attribute("alt")
     handle = page.locator(slider).first
     assert handle.get_attribute("aria-label"), "a name for screen readers, here, too"
     before = picture.get_attribute("src")

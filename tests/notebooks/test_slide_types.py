@@ -31,6 +31,8 @@ LESSON = [
     (code("panels.occlusion_map(net)", PICTURE), "-"),
     (code("panels.occlusion_fills(net)", PICTURE), "slide"),
     (new_markdown_cell("Press **Stop** when you have seen enough."), "subslide"),
+    (new_markdown_cell("### Explore\n\n" + "Try another photo, and another layer. " * 9), "slide"),
+    (code("panels.occlusion_map(net)", PICTURE), "slide"),
     (new_markdown_cell("### Explain\n\n" + "Red is evidence for the class. " * 9), "slide"),
     (code("plot.show(curves)", PICTURE), "slide"),
     (code("check.claim(net, left < 0.5, 'half')", WORDS, **HIDDEN), "-"),
