@@ -103,7 +103,8 @@ def command(what: str, path: Path, only: str, port: int, more: list[str]) -> lis
             cell.metadata.tags = [*cell.metadata.get("tags", []), "talk"]
     write(made, dumps(lesson))
     options = ["--TagRemovePreprocessor.enabled=True", "--TagRemovePreprocessor.remove_input_tags=talk"]
-    options += ["--SlidesExporter.reveal_theme=white", "--SlidesExporter.reveal_scroll=True", *parts(folder)]
+    options += ["--SlidesExporter.reveal_theme=white", "--SlidesExporter.reveal_scroll=True"]
+    options += ["--SlidesExporter.reveal_width=1280", "--SlidesExporter.reveal_height=720", *parts(folder)]
     return ["-m", "nbconvert", "--to", "slides", str(made), *options, *more]
 
 
