@@ -2,12 +2,12 @@
 
 import json
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
 from bs4 import BeautifulSoup
 
-from vizlib import assets
 from vizlib.widgets import check, progress_map, questions, record
 from vizlib.widgets.lecture import SECTIONS
 
@@ -156,7 +156,7 @@ def test_the_map_has_a_row_for_each_notebook_and_says_in_words_what_its_signs_me
     assert rows[4][1:] == ["–", "–"]
     page = BeautifulSoup(record.html_progress(record.load()), "html.parser")
     assert [sign["aria-label"] for sign in page.select("[role=img]")] == ["not right", "right", "passed"]
-    assert page.caption.get_text().startswith("1 of 2 predictions right, 1 exercises passed.")
+    assert page.caption.get_text().startswith("1 of 2 predictions right, 1 exercise passed.")
     assert [link["href"] for link in page.select("a")] == [f"{section.slug}.ipynb" for section in SECTIONS]
     assert page.select("th[scope=row]") and page.select("th[scope=col]")
 
@@ -172,10 +172,11 @@ def test_a_page_that_runs_nothing_shows_an_empty_map_whatever_is_remembered(file
 
 def test_a_button_forgets_everything(file, monkeypatch):
     record.note_prediction("eyes", True)
-    shown = []
-    monkeypatch.setattr(record, "show_widget", lambda widget, alt: shown.append(widget))
+    shown, widgets = [], []
+    handle = SimpleNamespace(update=lambda page: shown.append(page.data))
+    monkeypatch.setattr(record, "display", lambda page, display_id: shown.append(page.data) or handle)
+    monkeypatch.setattr(record, "show_widget", lambda widget, alt: widgets.append(widget))
     progress_map()
-    text, button = shown[0].children
-    assert "■" in text.value
-    button.click()
-    assert "■" not in text.value and not file.exists() and assets.progress_path() == file
+    assert "■" in shown[-1]
+    widgets[0].click()
+    assert "■" not in shown[-1] and len(shown) == 2 and not file.exists()

@@ -70,30 +70,18 @@ def progress_map() -> None:
     if not watched():
         display(HTML(html_progress({})))
         return
-    shown, button = W.HTML(html_progress(load())), W.Button(description="forget my progress")
+    shown = display(HTML(html_progress(load())), display_id=True)  # not in a widget: there, links lead nowhere
+    button = W.Button(description="forget my progress", layout={"width": "auto"})
     button.add_class("vizlib-forget")
 
     def forget(_: W.Button) -> None:
         reset()
-        shown.value = html_progress(load())
+        shown.update(HTML(html_progress(load())))
 
     button.on_click(forget)
-    panel = _Panel([shown, button])
-    cells.own(panel)
-    answer_at_once(panel.widget)
-    show_widget(panel.widget, "Your progress")
-
-
-class _Panel:
-    """The map and its button, to be closed when their cell runs again."""
-
-    def __init__(self, parts: list[W.Widget]):
-        self.widget = W.VBox(parts)
-
-    def close(self) -> None:
-        for widget in (*self.widget.children, self.widget):
-            widget.close()
-        cells.disown(self)
+    cells.own(cells.Parts(button))
+    answer_at_once(button)
+    show_widget(button, "A button that forgets your progress")
 
 
 def html_progress(record: dict[str, Record]) -> str:
@@ -103,7 +91,7 @@ def html_progress(record: dict[str, Record]) -> str:
     rows = "".join(_row(section, predictions, exercises) for section in SECTIONS)
     answers = [right for by_name in predictions.values() for right in by_name.values()]
     passed = sum(right for by_name in exercises.values() for right in by_name.values())
-    total = f"{sum(answers)} of {len(answers)} predictions right, {passed} exercises passed."
+    total = f"{sum(answers)} of {len(answers)} predictions right, {passed} exercise{'s' * (passed != 1)} passed."
     caption = f"<caption style='text-align:left'><b>{total if answers or passed else EMPTY}</b> {LOCAL}</caption>"
     return f'<table class="vizlib-progress">{caption}<tr>{head}</tr>{rows}</table>'
 
