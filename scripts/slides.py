@@ -14,8 +14,7 @@ import re
 import sys
 
 from nbformat import NotebookNode
-from notebook_files import dumps, is_setup, read, write
-from run_notebooks import choose, has_picture
+from notebook_files import choose, dumps, has_picture, is_setup, read, write
 
 SLIDE, BELOW, SAME, SKIP = "slide", "subslide", "-", "skip"
 HEADING = re.compile(r"^#{1,3} (.+)$", re.MULTILINE)
