@@ -5,12 +5,15 @@
 #             own index is out of reach, as for index), cpu, cu128 or another of PyTorch's names, index (what PyPI gives)
 #   PIP_ARGS  more options for `uv pip install`
 #   PORT      of JupyterLab
+#   NOTEBOOK  what to present, for example 09; PANEL one of its panels (make panel NOTEBOOK=12 PANEL=guided_dream)
 #   ARGS      more options for JupyterLab, for pytest, or for what else the command runs
 #   LESSONS   more options for pytest where it runs the lessons, for example LESSONS=--nbval-outputs=report
 PYTHON =
 TORCH = auto
 PIP_ARGS =
 PORT = 8888
+NOTEBOOK = 00
+PANEL =
 ARGS =
 LESSONS =
 
@@ -20,16 +23,19 @@ SOLUTIONS = tests/notebooks/test_solutions.py
 export OMP_WAIT_POLICY = PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help lab test quick ruff units lessons solutions browser lowest format notebooks clean
+.PHONY: help lab present panel slides test quick ruff units lessons solutions browser lowest format notebooks clean
 .NOTPARALLEL:
 
 help:
 	@echo "make lab        set up .venv and open the notebooks in JupyterLab"
+	@echo "make present    a notebook as slides with live sliders: make present NOTEBOOK=09"
+	@echo "make panel      its panels alone, without code: make panel NOTEBOOK=12"
+	@echo "make slides     its slides in one page that needs no kernel, in build/slides"
 	@echo "make test       set up .venv and check everything: ruff, units, lessons, solutions, browser"
 	@echo "                (each is a command, too: make lessons)"
 	@echo "make quick      the checks of a few minutes: no browser, no notebook is run, nothing that is marked slow"
 	@echo "make lowest     the unit tests on the lowest versions that pyproject.toml allows"
-	@echo "make try-run-all, try-panels, try-colab, try-classic, try-axe"
+	@echo "make try-run-all, try-panels, try-colab, try-colab-versions, try-classic, try-axe"
 	@echo "                on demand: every notebook and panel in JupyterLab, stand-ins for other pages, accessibility"
 	@echo "make networks   run all notebooks on other networks, and note which claims hold (long; NETWORKS=\"…\")"
 	@echo "make format     lay out the code and the notebooks"
@@ -39,6 +45,15 @@ help:
 lab: .venv/lab.ready .venv/trusted
 	$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
 	    --ServerApp.ip=127.0.0.1 --ServerApp.port=$(PORT) $(ARGS)
+
+present: .venv/present.ready .venv/trusted
+	$(PY) scripts/present.py slides $(NOTEBOOK) --port $(PORT) -- $(ARGS)
+
+panel: .venv/present.ready
+	$(PY) scripts/present.py panel $(NOTEBOOK) --panel "$(PANEL)" --port $(PORT) -- $(ARGS)
+
+slides: .venv/present.ready
+	$(PY) scripts/present.py static $(NOTEBOOK) -- $(ARGS)
 
 # --- the checks: a failing stage is the last one ----------------------------------------------------------------------
 
@@ -70,7 +85,7 @@ quick: ruff
 	    -m "not slow" $(ARGS)
 
 # On demand: what takes long, or needs more than the tests' environment. Each is one file, tests/browser/try_*.py.
-TRIES = try-run-all try-panels try-colab try-classic try-axe
+TRIES = try-run-all try-panels try-colab try-colab-versions try-classic try-axe
 .PHONY: $(TRIES)
 
 $(TRIES): .venv/test.ready
@@ -102,7 +117,7 @@ clean:
 	find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 # The set-up. It is done again when pyproject.toml changes or the folder was moved (vizlib is installed by its path).
-READY = .venv/lab.ready .venv/test.ready
+READY = .venv/lab.ready .venv/present.ready .venv/test.ready
 .PHONY: $(foreach file,$(READY),$(if $(filter-out $(CURDIR),$(shell cat $(file) 2>/dev/null)),$(file)))
 
 $(READY): .venv/%.ready: pyproject.toml

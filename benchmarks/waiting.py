@@ -25,7 +25,7 @@ import torch
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "browser"))
+sys.path[:0] = [str(ROOT / "tests" / "browser"), str(ROOT / "scripts")]
 
 from fake_camera import film_as_camera  # noqa: E402
 from lab_server import Lab, find_chromium, jupyterlab  # noqa: E402

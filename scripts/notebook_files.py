@@ -18,6 +18,18 @@ def find_notebooks(folder: Path = NOTEBOOKS) -> list[Path]:
     return [path for part in ("*.ipynb", "appendix/*.ipynb", "solutions/*.ipynb") for path in sorted(folder.glob(part))]
 
 
+def choose(names: list[str], folder: Path = NOTEBOOKS) -> list[Path]:
+    """The notebooks of these names ('01_filters', 'solutions/01_filters', or their paths); all when there are none."""
+    known = {path.relative_to(folder).with_suffix("").as_posix(): path for path in find_notebooks(folder)}
+    wanted = [name.removeprefix("notebooks/").removesuffix(".ipynb") for name in names] or list(known)
+    for name in wanted:
+        if name not in known:
+            raise SystemExit(f"no notebook {name!r}; there are {', '.join(known)}")
+    if not wanted:
+        raise SystemExit(f"no notebooks in {folder}")
+    return [known[name] for name in wanted]
+
+
 def read(path: Path) -> NotebookNode:
     """The notebook in format 4.5; a cell without an id gets one that depends only on its position and its text."""
     raw = json.loads(path.read_text(encoding="utf-8"))
@@ -47,6 +59,11 @@ def write(path: Path, text: str) -> None:
 def is_setup(cell: NotebookNode) -> bool:
     """Whether this is the set-up cell."""
     return SETUP_TAG in cell.metadata.get("tags", [])
+
+
+def has_picture(data: dict) -> bool:
+    """Whether an output's data, by media type, holds an image."""
+    return any(kind.startswith("image/") for kind in data) or "<img" in data.get("text/html", "")
 
 
 def code_sha256(notebook: NotebookNode) -> str:

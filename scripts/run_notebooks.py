@@ -23,7 +23,8 @@ from memory_meter import MemoryMeter
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
-from notebook_files import NOTEBOOKS, code_sha256, dumps, find_notebooks, is_stale, read, write
+from notebook_files import choose, code_sha256, dumps, has_picture, is_stale, read, write
+from slides import mark
 
 LARGEST_FILE = 2_500_000  # bytes: what a browser and a code host still show at once
 CELL_TIMEOUT = 300  # seconds
@@ -72,11 +73,6 @@ class TimedClient(NotebookClient):
         return super().process_message(msg, cell, cell_index)
 
 
-def has_picture(data: dict) -> bool:
-    """Whether an output's data, by media type, holds an image."""
-    return any(kind.startswith("image/") for kind in data) or "<img" in data.get("text/html", "")
-
-
 @contextmanager
 def running_kernel(client: NotebookClient) -> Iterator[None]:
     """A kernel for the client that is headless, on the CPU, and without the settings of the person who runs it."""
@@ -101,7 +97,7 @@ def without_widget_views(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def tidy(notebook: NotebookNode) -> NotebookNode:
-    """Leave out what changes from run to run, and note which code made the outputs."""
+    """Leave out what changes from run to run, note which code made the outputs, and which cell is which slide."""
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         cell.metadata.pop("ExecuteTime", None)
@@ -110,7 +106,7 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
     notebook.metadata = NotebookNode(
         kernelspec=KERNELSPEC, language_info=LANGUAGE_INFO, vizlib={"code_sha256": code_sha256(notebook)}
     )
-    return notebook
+    return mark(notebook)
 
 
 def run(path: Path) -> Measurements:
@@ -138,18 +134,6 @@ def run(path: Path) -> Measurements:
     write(path, text)
     first_picture = client.first_picture and client.first_picture - start
     return Measurements(seconds, first_picture, peak, size / 1e6)
-
-
-def choose(names: list[str], folder: Path = NOTEBOOKS) -> list[Path]:
-    """The notebooks of these names ('01_filters', 'solutions/01_filters', or their paths); all when there are none."""
-    known = {path.relative_to(folder).with_suffix("").as_posix(): path for path in find_notebooks(folder)}
-    wanted = [name.removeprefix("notebooks/").removesuffix(".ipynb") for name in names] or list(known)
-    for name in wanted:
-        if name not in known:
-            raise SystemExit(f"no notebook {name!r}; there are {', '.join(known)}")
-    if not wanted:
-        raise SystemExit(f"no notebooks in {folder}")
-    return [known[name] for name in wanted]
 
 
 def check(paths: list[Path]) -> int:

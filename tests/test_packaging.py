@@ -6,7 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
+import venv
 import zipfile
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
@@ -18,6 +20,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from repo2docker.app import Repo2Docker
 from repo2docker.buildpacks import BuildPack, CondaBuildPack
+
+from vizlib.__main__ import downloads
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -166,6 +170,76 @@ def test_binder_installs_vizlib_and_nothing_else():
     lines = (ROOT / "binder/postBuild").read_text().splitlines()
     (install,) = [line for line in lines if "pip install" in line]
     assert install.endswith("--no-deps -e .")
+
+
+BINDER_TOOL = """\
+#!/bin/sh
+# Writes down what it is called for, and fails where its arguments match a line of `fails`.
+echo "$@" >> "$CALLS/calls.txt"
+if echo "$@" | grep -q -f "$CALLS/fails"; then exit 1; fi
+"""
+
+
+def post_build(folder: Path, fails: str = "nothing at all") -> tuple[subprocess.CompletedProcess, list[str]]:
+    """How postBuild ends, and what it called Python for, with a Python and a jupyter that do nothing."""
+    for tool in ("python", "jupyter"):
+        script(folder / tool, BINDER_TOOL)
+    (folder / "fails").write_text(f"{fails}\n")
+    environment = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "CALLS": str(folder)}
+    command = ["bash", ROOT / "binder/postBuild"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    return done, (folder / "calls.txt").read_text().splitlines()
+
+
+def test_binder_brings_two_networks_of_imagenet_and_labelled_photos(tmp_path):
+    done, made = post_build(tmp_path)
+    names = [line.removeprefix("-m vizlib download ") for line in made if " download " in line]
+    assert done.returncode == 0 and names == ["squeezenet1_1", "resnet18", "imagenette"]
+    assert set(names) <= set(downloads()), "the command line knows them"
+    assert "not in this image" not in done.stdout + done.stderr
+
+
+def test_binder_goes_on_without_what_it_cannot_download_and_says_so(tmp_path):
+    done, made = post_build(tmp_path, "download resnet18\ndownload imagenette")
+    assert done.returncode == 0 and made[-1] == "-m vizlib download imagenette"
+    assert re.findall(r"^(\w+) is not in this image", done.stdout, re.MULTILINE) == ["resnet18", "imagenette"]
+
+
+@pytest.mark.parametrize("fails", ["pip install", "models.load"])
+def test_binder_builds_no_image_in_which_the_course_does_not_run(fails, tmp_path):
+    assert post_build(tmp_path, fails)[0].returncode != 0
+
+
+@pytest.mark.slow
+def test_what_repo2docker_renders_runs_in_a_clean_folder_as_far_as_it_does_without_docker(buildpack, tmp_path):
+    """The image's last steps: the repository is copied, postBuild runs there, `start` is what a container begins with.
+
+    Python is one of its own with the packages of this one; nothing can be downloaded, and the build goes on.
+    """
+    home = tmp_path / "home"
+    for name in run("git", "ls-files", "-z", cwd=ROOT).split("\0"):
+        if name and (ROOT / name).is_file():
+            (home / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, home / name)
+    _, steps = buildpack.render().split("COPY --chown=1000:1000 src/ ${REPO_DIR}/")
+    steps = re.findall(r"^RUN (.+)$", steps, re.MULTILINE)
+    assert "./binder/postBuild" in steps
+    venv.create(tmp_path / "python", with_pip=True)
+    python = tmp_path / "python" / "bin" / "python"
+    packages = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+    Path(packages, "zz_others.pth").write_text(sysconfig.get_path("purelib"))
+    unreachable = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    environment = unreachable | {
+        "PATH": os.pathsep.join([str(python.parent), sysconfig.get_path("scripts"), os.environ["PATH"]]),
+        **{"HOME": str(home), "REPO_DIR": str(home), "OMP_NUM_THREADS": "1"},
+        **{"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+    }
+    said = "".join(run("bash", "-c", step, cwd=home, env=environment) for step in steps)
+    assert re.findall(r"^(\w+) is not in this image", said, re.MULTILINE) == ["squeezenet1_1", "resnet18", "imagenette"]
+    report = run(home / "binder/start", "python", "-m", "vizlib", "doctor", cwd=home / "notebooks", env=environment)
+    assert report.endswith("The course runs here.\n")
+    where = run(python, "-c", "import vizlib; print(vizlib.__file__)", cwd=tmp_path, env=environment).strip()
+    assert Path(where) == home / "vizlib" / "__init__.py", "what is installed is the copy"
 
 
 def test_binder_trusts_the_notebooks():
@@ -403,6 +477,16 @@ def test_make_quick_runs_no_notebook_and_no_browser(checkout):
     assert calls(checkout)[-1] == (
         "-m pytest tests --ignore=tests/browser --ignore=tests/notebooks/test_solutions.py -n auto -m not slow"
     )
+
+
+def test_make_present_and_make_panel_say_what_is_to_be_shown(checkout):
+    script = "scripts/present.py"
+    assert make(checkout, "present", "NOTEBOOK=09").returncode == 0
+    assert calls(checkout) == [setup("present"), setup("lab"), TRUST, f"{script} slides 09 --port 8888 --"]
+    assert make(checkout, "panel", "NOTEBOOK=12", "PANEL=guided_dream", "ARGS=--no-browser").returncode == 0
+    assert calls(checkout) == [f"{script} panel 12 --panel guided_dream --port 8888 -- --no-browser"]
+    assert make(checkout, "slides", "NOTEBOOK=09").returncode == 0
+    assert calls(checkout) == [f"{script} static 09 --"]
 
 
 def test_make_lowest_takes_the_lowest_of_everything(checkout, tmp_path):

@@ -1,4 +1,4 @@
-"""The command line: `python -m vizlib info` describes the installation, `download` fetches files in advance."""
+"""The command line, `python -m vizlib`: `doctor` says what works here, `info` what is installed, `download` fetches."""
 
 import argparse
 import platform
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-from vizlib import __version__, assets, images, models
+from vizlib import __version__, assets, doctor, images, models
 from vizlib.compute import available_cpus, default_device
 from vizlib.images import galleries
 
@@ -18,13 +18,16 @@ PACKAGES = ("torch", "torchvision", "ipywidgets", "ipykernel", "jupyterlab")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0, or 1 after a failed download (the reason is on stderr).
+    """Run the command line and return its exit status.
+
+    It is 0, or 1 after a failed download (the reason is on stderr) or where `doctor` finds that the course cannot run.
 
     Raises:
         SystemExit: Wrong usage, with status 2.
     """
     parser = argparse.ArgumentParser(prog="python -m vizlib", description="A command-line helper for the notebooks.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="info | download")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="doctor | info | download")
+    commands.add_parser("doctor", help="say what works here, and what to do about what does not")
     commands.add_parser("info", help="show versions, device, threads and which files are present")
     download = commands.add_parser(
         "download", help="fetch pictures, networks and collections now, to work offline later"
@@ -32,6 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
     download.add_argument("names", nargs="*", metavar="NAME", help="what to fetch")
     download.add_argument("--all", action="store_true", help="fetch everything")
     options = parser.parse_args(arguments)
+    if options.command == "doctor":
+        findings = list(doctor.examine())
+        print(doctor.report(findings))
+        return int(any(finding.grade == doctor.FAULT for finding in findings))
     if options.command == "info":
         print(info())
         return 0

@@ -394,3 +394,18 @@ def torchvision_dataset(kind: type, name: str, **options: object) -> Dataset:
         raise AssetError(
             f"{root} is not a complete {name} dataset: delete it and download it again ({error})"
         ) from error
+
+
+# --- a person's progress --------------------------------------------------------------------------------------------
+
+
+def progress_path() -> Path | None:
+    """The file that remembers predictions and exercises, or None where nothing is to be remembered.
+
+    It is `progress.json` in the cache folder, or what VIZLIB_PROGRESS names; VIZLIB_PROGRESS=0 switches it off. A test
+    remembers nothing unless it names a file.
+    """
+    named = os.environ.get("VIZLIB_PROGRESS", "")
+    if named:
+        return None if named == "0" else Path(named).expanduser().absolute()
+    return None if "PYTEST_CURRENT_TEST" in os.environ else cache_folder() / "progress.json"

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+SLIDES = ROOT / "scripts" / "rise"  # the extension that `make present` adds; it acts in slides alone
 CHROMIUM = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"]
 MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 WHOLE = {"windowingMode": "none"}  # every cell is on the page, also those far from what is shown
@@ -125,6 +126,7 @@ def environment(folder: Path) -> dict[str, str]:
         "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
     }
     own = {name: str(folder / place) for name, place in places.items()}
+    own |= {name: str(SLIDES) for name in ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH")}
     return kept | own | {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(ROOT)}
 
 

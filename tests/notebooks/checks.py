@@ -14,6 +14,7 @@ from nbval.plugin import comment_markers, metadata_tags
 from notebook_files import is_setup, is_stale
 from outputs import tolerance
 from run_notebooks import LARGEST_FILE, WIDGET_VIEW
+from slides import is_marked
 
 Check = Callable[[NotebookNode, Path], Iterator[str]]
 
@@ -177,6 +178,11 @@ def a_claim_is_asserted(notebook: NotebookNode, path: Path) -> Iterator[str]:
         yield "no cell makes a claim: write `check.claim(net, ..., 'what holds')` where the text states a number"
 
 
+def slides_are_marked(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    if not is_marked(notebook):
+        yield "its cells are not marked as slides, or not as the rule has it: run python scripts/slides.py"
+
+
 # --- its text -------------------------------------------------------------------------------------------------------
 
 
@@ -260,6 +266,7 @@ FOR_ALL: list[Check] = [
     tolerances_are_spelt_right,
     paths_are_relative,
     a_claim_is_asserted,
+    slides_are_marked,
     links_lead_somewhere,
 ]
 FOR_LESSONS: list[Check] = [head_is_complete, sections_are_complete, last_cell_leads_on, exercise_has_a_solution]

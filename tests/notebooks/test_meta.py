@@ -11,6 +11,7 @@ from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from notebook_files import ROOT, code_sha256, dumps, find_notebooks, read
 from run_notebooks import LARGEST_FILE
+from slides import mark
 from update_links import Repository, updated
 
 HEAD = """\
@@ -80,7 +81,7 @@ def good_notebook() -> NotebookNode:
     notebook = updated(notebook, "notebooks/01_filters.ipynb", Repository("me/course", "main"))
     notebook.cells[1].execution_count = 1
     notebook.metadata.vizlib = {"code_sha256": code_sha256(notebook)}
-    return notebook
+    return mark(notebook)
 
 
 def defects(check: Check, notebook: NotebookNode, path: Path) -> list[str]:
@@ -160,6 +161,8 @@ DEFECTS = [
     (checks.paths_are_relative, replace(3, "filters = 64", r"a = 'C:\\cat.png'"), "one machine only"),
     (checks.paths_are_relative, output("stream", text="saved in /home/ada/.cache/x"), "names a path"),
     (checks.a_claim_is_asserted, replace(3, ', "conv1 has 64 filters"', ""), "no cell makes a claim"),
+    (checks.slides_are_marked, set_field(3, metadata={}), "run python scripts/slides.py"),
+    (checks.slides_are_marked, set_field(2, metadata={"slideshow": {"slide_type": "notes"}}), "not marked as slides"),
     (checks.links_lead_somewhere, replace(2, "filter.png", "gone.png"), "'gone.png', which does not exist"),
     (checks.links_lead_somewhere, replace(4, "02_neighbours.ipynb", "../gone.md"), "'../gone.md', which does not"),
     (checks.links_lead_somewhere, replace(0, "attachment:colab.png", "attachment:gone.png"), "not attached to it"),

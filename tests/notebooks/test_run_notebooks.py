@@ -38,6 +38,7 @@ def test_outputs_are_stored_and_a_second_run_changes_nothing(tmp_path):
     assert "version" not in notebook.metadata.language_info
     assert all("execution" not in cell.metadata for cell in notebook.cells)
     assert not is_stale(notebook)
+    assert [cell.metadata.slideshow.slide_type for cell in notebook.cells] == ["slide", "skip", "subslide", "slide"]
     assert 0.2 < took.first_picture <= took.seconds
     assert 20 < took.peak_memory < 2000
     assert took.file_size == pytest.approx(len(first) / 1e6)

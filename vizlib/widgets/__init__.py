@@ -12,6 +12,7 @@ from vizlib.widgets.page import watched
 from vizlib.widgets.pickers import ChannelPicker, ImagePicker, LayerPicker, NetworkPicker, PointPicker
 from vizlib.widgets.progress import finish
 from vizlib.widgets.questions import ask, recall
+from vizlib.widgets.record import progress_map
 from vizlib.widgets.saving import SaveButton, save_button
 from vizlib.widgets.sliders import choice, fraction, integer, span, steps
 
@@ -32,6 +33,7 @@ __all__ = [
     "finish",
     "fraction",
     "integer",
+    "progress_map",
     "recall",
     "save_button",
     "span",

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vizlib.models import Network
+from vizlib.widgets.record import note_exercise
 
 
 def answer(given: object, expected: object, hint: str, tolerance: float = 1e-4) -> bool:
@@ -36,6 +37,7 @@ def answer(given: object, expected: object, hint: str, tolerance: float = 1e-4) 
     else:
         right = given == expected
     print("Right!" if right else f"Not yet ({_short(given)}). {hint}")
+    note_exercise(hint, right)
     return right
 
 
@@ -60,14 +62,17 @@ def implementation(
             result = given(*case)
         except Exception as error:  # whatever a student's code may raise
             print(f"Not yet: {where} it raised {type(error).__name__}: {error}. {hint}")
+            note_exercise(hint, False)
             return False
         if result is None or result is ...:
             print("Not written yet: replace the dots in the cell above and run both cells again.")
             return False
         if fault := _unlike(result, reference(*case), tolerance):
             print(f"Not yet: {where} {fault}. {hint}")
+            note_exercise(hint, False)
             return False
     print(f"Right! It gives what vizlib gives on {len(cases)} inputs.")
+    note_exercise(hint, True)
     return True
 
 

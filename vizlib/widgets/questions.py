@@ -12,6 +12,7 @@ from IPython.display import HTML, display
 
 from vizlib.widgets import cells
 from vizlib.widgets.page import answer_at_once, show_widget, watched
+from vizlib.widgets.record import note_prediction
 
 _asked: dict[str, "Question"] = {}
 _recalled: dict[str, "_Recall"] = {}
@@ -53,7 +54,10 @@ class _Recall:
         self.refresh()
 
     def refresh(self) -> None:
-        self.widget.value = _answer(_asked[self.name].given, self.right, self.because)
+        given = _asked[self.name].given
+        self.widget.value = _answer(given, self.right, self.because)
+        if given is not None:
+            note_prediction(self.name, given == self.right)
 
     def close(self) -> None:
         self.widget.close()

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from IPython.core.inputtransformer2 import TransformerManager
-from lab_server import ROOT
+from notebook_files import ROOT
 
 IMPORTS = ast.Import | ast.ImportFrom
 DEFINITE = ast.Assign | ast.AnnAssign | ast.FunctionDef | ast.ClassDef | IMPORTS
