@@ -1,4 +1,4 @@
-"""The ways in: the wheel, the lists of dependencies, Binder's files, the Makefile, and the README's example."""
+"""The ways in: the wheel, the lists of dependencies, Binder's files, the Makefile, the README and the guides."""
 
 import ast
 import os
@@ -349,12 +349,14 @@ def test_uv_gets_the_index_of_pip_unless_it_has_its_own(checkout):
         assert calls(checkout)[0].startswith(f"{index} -m uv pip install ")
 
 
+STAGES_OF_THEIR_OWN = "--ignore=tests/browser --ignore=tests/site --ignore=tests/notebooks/test_solutions.py"
 STAGES = {
     "ruff": "-m ruff check .",
-    "unit tests": "-m pytest tests --ignore=tests/browser --ignore=tests/notebooks/test_solutions.py -n auto",
+    "unit tests": f"-m pytest tests {STAGES_OF_THEIR_OWN} -n auto",
     "lessons": "-m pytest notebooks --ignore=notebooks/solutions --nbval-lax ",
     "solutions": "-m pytest tests/notebooks/test_solutions.py -n auto",
     "browser": "-m pytest tests/browser",
+    "site": "-m pytest tests/site",
 }
 
 
@@ -400,9 +402,7 @@ def test_make_quick_runs_no_notebook_and_no_browser(checkout):
     done = make(checkout, "quick")
     assert done.returncode == 0
     assert stages(done) == ["ruff", "quick tests"]
-    assert calls(checkout)[-1] == (
-        "-m pytest tests --ignore=tests/browser --ignore=tests/notebooks/test_solutions.py -n auto -m not slow"
-    )
+    assert calls(checkout)[-1] == f"{STAGES['unit tests']} -m not slow"
 
 
 def test_make_lowest_takes_the_lowest_of_everything(checkout, tmp_path):
@@ -468,13 +468,20 @@ def test_ci_runs_the_readme_test_command():
     assert "make test\n" in (ROOT / "README.md").read_text()
 
 
-# --- README ---------------------------------------------------------------------------------------------------------
+# --- the texts ------------------------------------------------------------------------------------------------------
+
+TEXTS = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 
 
-def test_the_readme_example_runs(tmp_path):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    for block in blocks:
-        compile(block, "README.md", "exec")
+@pytest.mark.parametrize("name", TEXTS)
+def test_their_python_compiles(name):
+    for block in re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL):
+        compile(block, name, "exec")
+
+
+def test_the_example_script_runs(tmp_path):
+    text = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     example = next(block for block in blocks if "conv1.png" in block)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     said = run(sys.executable, "-c", example, cwd=tmp_path, env=environment)
@@ -489,10 +496,25 @@ def test_the_readme_maps_every_notebook():
     assert set(re.findall(r"^\| (\d\d) ", readme, re.MULTILINE)) == {f"{i:02}" for i in range(16)}
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_the_readme_is_short_and_leads_to_every_guide():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(re.sub(r"\]\([^)]*\)|^\|.*", "", readme, flags=re.MULTILINE).split()) < 600, "two screens"
+    assert {name for name in TEXTS if name.startswith("docs/") and f"]({name}" not in readme} == set()
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors that GitHub gives to a Markdown text's headings."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", TEXTS)
 def test_relative_links_lead_somewhere(name):
     text = (ROOT / name).read_text(encoding="utf-8")
-    targets = re.findall(r"\]\(([^)\s#]+)", text) + re.findall(r'src="([^"]+)"', text)
-    missing = [target for target in targets if "://" not in target and not (ROOT / target).exists()]
-    assert targets
-    assert missing == []
+    targets = re.findall(r"\]\(([^)\s]+)", text) + re.findall(r'src="([^"]+)"', text)
+    for target in [target for target in targets if "://" not in target]:
+        path, _, anchor = target.partition("#")
+        file = (ROOT / name).parent / path if path else ROOT / name
+        assert file.exists(), target
+        if anchor and file.suffix == ".md":
+            assert anchor in anchors(file.read_text(encoding="utf-8")), target
