@@ -147,7 +147,7 @@ def cards() -> str:
 
 
 def shown_picture(path: Path) -> tuple[str, str]:
-    """The picture of a notebook's card, as its path from the front page and its alt text: the best of its first three."""
+    """The picture of a notebook's card, the best of its first three: its path from the front page, and its alt text."""
     found = [
         (base64.b64decode(data), output.metadata[kind]["alt"])
         for cell in read(path).cells
