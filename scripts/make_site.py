@@ -174,11 +174,13 @@ def colorfulness(data: bytes) -> float:
 # --- the folder that Sphinx reads -------------------------------------------------------------------------------------
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file unless it holds this already: Sphinx reads again what is newer than its page."""
-    if not path.exists() or path.read_bytes() != content:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+def write_bytes(path: Path, content: bytes) -> bool:
+    """Write a file unless it holds this already, for Sphinx reads again what is newer than its page. Was it written?"""
+    if path.exists() and path.read_bytes() == content:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return True
 
 
 @cache
@@ -216,15 +218,15 @@ def front_page(text: str, site: Pages) -> str:
     return site.relinked(text, "index.md").replace(CARDS, cards())
 
 
-def stage() -> None:
-    """Bring build/site-source up to date."""
+def stage() -> set[str]:
+    """Bring build/site-source up to date, and name the files that are new in it."""
     wanted = dict(sources())
     made = {f"pictures/{file.name}" for file in (SOURCE / "pictures").glob("*")}
-    for path, content in wanted.items():
-        write_bytes(SOURCE / path, content)
+    new = {path for path, content in wanted.items() if write_bytes(SOURCE / path, content)}
     for file in [path for path in SOURCE.rglob("*") if path.is_file()]:
         if file.relative_to(SOURCE).as_posix() not in wanted.keys() | made:
             file.unlink()
+    return new
 
 
 def build(fresh: bool = False) -> None:
@@ -236,9 +238,9 @@ def build(fresh: bool = False) -> None:
     if fresh:
         shutil.rmtree(SOURCE, ignore_errors=True)
         shutil.rmtree(SITE, ignore_errors=True)
-    stage()
+    changed = "conf.py" in stage()  # its functions change pages, which Sphinx would not read again for that
     doctrees = SOURCE.with_name("site-doctrees")
-    command = ["-m", "sphinx", "--fail-on-warning", "--quiet", "--jobs", "2", *(["--fresh-env"] if fresh else [])]
+    command = ["-m", "sphinx", "--fail-on-warning", "--quiet", "--jobs", "2", *["--fresh-env"] * (fresh or changed)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     done = subprocess.run([sys.executable, *command, "-d", doctrees, SOURCE, SITE], env=environment)
     if done.returncode:

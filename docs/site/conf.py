@@ -1,9 +1,14 @@
 """Sphinx's settings for the reading site, which scripts/make_site.py builds."""
 
+import base64
+import hashlib
 import inspect
+import json
 import re
 import tomllib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from docutils import nodes
 
 ROOT = Path(__file__).resolve().parents[2]  # of build/site-source/conf.py as of docs/site/conf.py
 URLS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
@@ -88,6 +93,23 @@ def is_foreign(app, what, name, obj, skip, options) -> bool | None:
     return True if inspect.isbuiltin(obj) else None
 
 
+def described(app, doctree) -> None:
+    """Give each stored picture the alt text that its notebook has for it; its file is named after its bytes."""
+    path = app.env.doc2path(app.env.docname)
+    if path.suffix != ".ipynb":
+        return
+    texts = {}
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        for output in cell.get("outputs", []):
+            for kind, options in output.get("metadata", {}).items():
+                if isinstance(options, dict) and "alt" in options:
+                    content = base64.b64decode("".join(output["data"][kind]))
+                    texts[hashlib.sha256(content).hexdigest()] = options["alt"]
+    for image in doctree.findall(nodes.image):
+        image.setdefault("alt", texts.get(PurePosixPath(image["uri"]).stem, ""))
+
+
 def setup(app) -> None:
+    app.connect("doctree-read", described)
     app.connect("autodoc-process-docstring", as_restructured_text, priority=400)  # before napoleon
     app.connect("autodoc-skip-member", is_foreign)
