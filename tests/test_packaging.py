@@ -1,6 +1,7 @@
 """The ways in: the wheel, the lists of dependencies, Binder's files, the Makefile, the README and the guides."""
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -468,6 +469,17 @@ def test_ci_runs_the_readme_test_command():
     assert "make test\n" in (ROOT / "README.md").read_text()
 
 
+def test_the_workflow_runs_ci_and_publishes_the_site_without_a_secret():
+    text = (ROOT / ".github" / "workflows" / "site.yml").read_text()
+    check, publish = yaml.safe_load(text)["jobs"].values()
+    runs = [step["run"] for step in check["steps"] if "run" in step]
+    assert runs == [".ci/run", "make site"]
+    used = [step["uses"] for job in (check, publish) for step in job["steps"] if "uses" in step]
+    assert all(re.fullmatch(r"actions/[\w-]+@v\d+\.\d+\.\d+", action) for action in used)
+    assert publish["needs"] == "check"
+    assert "secret" not in text.lower() and "token:" not in text.replace("id-token:", "")
+
+
 # --- the texts ------------------------------------------------------------------------------------------------------
 
 TEXTS = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
@@ -500,6 +512,22 @@ def test_the_readme_is_short_and_leads_to_every_guide():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(re.sub(r"\]\([^)]*\)|^\|.*", "", readme, flags=re.MULTILINE).split()) < 600, "two screens"
     assert {name for name in TEXTS if name.startswith("docs/") and f"]({name}" not in readme} == set()
+
+
+REWORKED = re.compile(r"^## (0[0-8]) .*?(?=^## )", re.MULTILINE | re.DOTALL)
+
+
+def test_the_guide_names_sections_by_their_headings():
+    """*1. One backward pass* in the guide's part on notebook 07 is a heading of that notebook."""
+    guide = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
+    parts = list(REWORKED.finditer(guide))
+    assert len(parts) == 9
+    for part in parts:
+        (path,) = (ROOT / "notebooks").glob(f"{part[1]}_*.ipynb")
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+        for name in re.findall(r"\*(\d\. [^*]+|Extra: [^*]+)\*", part[0]):
+            assert re.search(rf"^## {re.escape(name)}", text, re.MULTILINE), f"{path.name} has no section {name!r}"
 
 
 def anchors(text: str) -> set[str]:

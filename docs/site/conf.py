@@ -47,6 +47,7 @@ html_theme = "sphinx_book_theme"
 html_title = project
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
@@ -109,7 +110,25 @@ def described(app, doctree) -> None:
         image.setdefault("alt", texts.get(PurePosixPath(image["uri"]).stem, ""))
 
 
+FOLDED = re.compile(r'<p class="(collapsed|expanded) admonition-title">(.*?)</p>')  # in a summary, which takes no <p>
+SIGNATURE = re.compile(r"<dl>\n((?:<dd>.*?</dd>\n)+)</dl>")  # one parameter on each line
+
+
+def accessible(app, page, template, context, doctree) -> None:
+    """Mend what a screen reader stumbles over in the HTML of Sphinx and myst-nb."""
+
+    def lines(match: re.Match) -> str:
+        rows = match[1].replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")
+        return f'<span class="sig-lines">{rows}</span>'
+
+    if "body" in context:
+        body = context["body"].replace(' aria-label="Toggle hidden content"', "")  # it hides "Show the code"
+        body = FOLDED.sub(r'<span class="\1">\2</span>', body)
+        context["body"] = SIGNATURE.sub(lines, body)
+
+
 def setup(app) -> None:
+    app.connect("html-page-context", accessible)
     app.connect("doctree-read", described)
     app.connect("autodoc-process-docstring", as_restructured_text, priority=400)  # before napoleon
     app.connect("autodoc-skip-member", is_foreign)
