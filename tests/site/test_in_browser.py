@@ -52,6 +52,19 @@ def test_a_page_fits_its_width(name, page, site):
     assert page.evaluate("() => [...document.images].filter(image => !image.naturalWidth).length") == 0
 
 
+def test_no_page_is_wider_than_a_phone(chromium, site):
+    page = chromium.new_page(viewport={"width": 390, "height": 844})
+    wide = []
+    for path in sorted(site.rglob("*.html")):
+        if "_static" not in path.parts:
+            page.goto(path.as_uri())
+            page.evaluate("() => window.MathJax?.startup?.promise")
+            if page.evaluate("() => document.documentElement.scrollWidth > window.innerWidth"):
+                wide.append(path.relative_to(site).as_posix())
+    page.close()
+    assert wide == []
+
+
 def test_formulas_are_rendered(page, site):
     show(page, site, "notebooks/07_saliency")
     assert page.locator("mjx-container").count() >= page.locator("span.math, div.math").count() > 5
