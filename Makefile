@@ -31,8 +31,8 @@ help:
 	@echo "                (each is a command, too: make lessons)"
 	@echo "make quick      the checks of a few minutes: no browser, no notebook is run, nothing that is marked slow"
 	@echo "make lowest     the unit tests on the lowest versions that pyproject.toml allows"
-	@echo "make try-run-all, try-panels, try-colab, try-classic, try-axe"
-	@echo "                on demand: every notebook and panel in JupyterLab, stand-ins for other pages, accessibility"
+	@echo "make try-run-all, try-panels, try-colab, try-classic, try-axe, try-html"
+	@echo "                on demand: every notebook and panel in JupyterLab, stand-ins for other pages, accessibility, HTML"
 	@echo "make networks   run all notebooks on other networks, and note which claims hold (long; NETWORKS=\"…\")"
 	@echo "make format     lay out the code and the notebooks"
 	@echo "make notebooks  run all notebooks without a browser and refresh their outputs"
@@ -75,12 +75,13 @@ quick: ruff
 	$(STAGE) "quick tests" $(PY) -m pytest tests $(STAGES_OF_THEIR_OWN) -n auto -m "not slow" $(ARGS)
 
 # On demand: what takes long, or needs more than the tests' environment. Each is one file, tests/browser/try_*.py.
-TRIES = try-run-all try-panels try-colab try-classic try-axe
+TRIES = try-run-all try-panels try-colab try-classic try-axe try-html
 .PHONY: $(TRIES)
 
 $(TRIES): .venv/test.ready
 	@sh scripts/front_ends.sh $@
 	$(STAGE) "$@" env VIZLIB_AXE=.venv/axe/package/axe.min.js \
+	    VIZLIB_HTML=.venv/html/node_modules/.bin/html-validate \
 	    $(PY) -m pytest tests/browser/$(subst -,_,$@).py $(ARGS)
 
 # The course on other networks: NAME, or NAME=WEIGHTS (a file, or "untrained"), with spaces between.

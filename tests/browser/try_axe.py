@@ -40,13 +40,20 @@ def test_no_serious_fault(open_notebook, name, words):
     notebook.execute("import vizlib.widgets; vizlib.widgets.stop_all()")
 
 
+@pytest.fixture(scope="module")
+def site() -> Path:
+    """The reading site, up to date."""
+    make_site.build()
+    return make_site.SITE
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
     "name", ["index", "notebooks/03_pca_and_tsne", "notebooks/07_saliency", "api/models", "docs/teaching"]
 )
-def test_no_serious_fault_on_the_site(chromium: Browser, name: str, scheme: str):
+def test_no_serious_fault_on_the_site(chromium: Browser, site: Path, name: str, scheme: str):
     page = chromium.new_page(viewport={"width": 390, "height": 844}, color_scheme=scheme)
-    page.goto((make_site.SITE / f"{name}.html").as_uri())
+    page.goto((site / f"{name}.html").as_uri())
     page.evaluate("() => window.MathJax?.startup?.promise")
     page.evaluate(AXE.read_text())
     assert page.evaluate(RUN, "html") == []
