@@ -20,10 +20,12 @@ LESSONS =
 PY = .venv/bin/python
 STAGE = @sh scripts/stage.sh $(if $(ARGS),--may-be-empty)
 SOLUTIONS = tests/notebooks/test_solutions.py
+STAGES_OF_THEIR_OWN = --ignore=tests/browser --ignore=tests/site --ignore=$(SOLUTIONS)
 export OMP_WAIT_POLICY = PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help lab present panel slides test quick ruff units lessons solutions browser lowest format notebooks clean
+.PHONY: help lab present panel slides test quick ruff units lessons solutions browser site site-check lowest format \
+    notebooks clean
 .NOTPARALLEL:
 
 help:
@@ -31,12 +33,13 @@ help:
 	@echo "make present    a notebook as slides with live sliders: make present NOTEBOOK=09"
 	@echo "make panel      its panels alone, without code: make panel NOTEBOOK=12"
 	@echo "make slides     its slides in one page that needs no kernel, in build/slides"
-	@echo "make test       set up .venv and check everything: ruff, units, lessons, solutions, browser"
+	@echo "make site       build the pages to read, build/site/index.html: no kernel, no network"
+	@echo "make test       set up .venv and check everything: ruff, units, lessons, solutions, browser, site-check"
 	@echo "                (each is a command, too: make lessons)"
 	@echo "make quick      the checks of a few minutes: no browser, no notebook is run, nothing that is marked slow"
 	@echo "make lowest     the unit tests on the lowest versions that pyproject.toml allows"
-	@echo "make try-run-all, try-panels, try-colab, try-colab-versions, try-classic, try-axe"
-	@echo "                on demand: every notebook and panel in JupyterLab, stand-ins for other pages, accessibility"
+	@echo "make try-run-all, try-panels, try-colab, try-colab-versions, try-classic, try-axe, try-html"
+	@echo "                on demand: every notebook and panel in JupyterLab, stand-ins for other pages, accessibility, HTML"
 	@echo "make networks   run all notebooks on other networks, and note which claims hold (long; NETWORKS=\"…\")"
 	@echo "make format     lay out the code and the notebooks"
 	@echo "make notebooks  run all notebooks without a browser and refresh their outputs"
@@ -57,7 +60,7 @@ slides: .venv/present.ready
 
 # --- the checks: a failing stage is the last one ----------------------------------------------------------------------
 
-test: ruff units lessons solutions browser
+test: ruff units lessons solutions browser site-check
 
 # A notebook's lines are what a cell shows without scrolling sideways, and vizlib is a library like any other there.
 RUFF_NOTEBOOKS = --config "line-length=100" --config "src=[\"notebooks\"]" --config "include=[\"*.ipynb\"]" notebooks
@@ -67,7 +70,7 @@ ruff: .venv/test.ready
 	    $(PY) -m ruff format --check .; $(PY) -m ruff format --check $(RUFF_NOTEBOOKS)'
 
 units: .venv/test.ready
-	$(STAGE) "unit tests" $(PY) -m pytest tests --ignore=tests/browser --ignore=$(SOLUTIONS) -n auto $(ARGS)
+	$(STAGE) "unit tests" $(PY) -m pytest tests $(STAGES_OF_THEIR_OWN) -n auto $(ARGS)
 
 # `-n auto` is a process for each core while memory suffices (conftest.py); a notebook's cells stay together.
 lessons: .venv/test.ready
@@ -80,17 +83,21 @@ solutions: .venv/test.ready
 browser: .venv/test.ready
 	$(STAGE) "browser" $(PY) -m pytest tests/browser -n auto --dist loadfile $(ARGS)
 
+# It builds the site, and opens it.
+site-check: .venv/test.ready
+	$(STAGE) "site" $(PY) -m pytest tests/site $(ARGS)
+
 quick: ruff
-	$(STAGE) "quick tests" $(PY) -m pytest tests --ignore=tests/browser --ignore=$(SOLUTIONS) -n auto \
-	    -m "not slow" $(ARGS)
+	$(STAGE) "quick tests" $(PY) -m pytest tests $(STAGES_OF_THEIR_OWN) -n auto -m "not slow" $(ARGS)
 
 # On demand: what takes long, or needs more than the tests' environment. Each is one file, tests/browser/try_*.py.
-TRIES = try-run-all try-panels try-colab try-colab-versions try-classic try-axe
+TRIES = try-run-all try-panels try-colab try-colab-versions try-classic try-axe try-html
 .PHONY: $(TRIES)
 
 $(TRIES): .venv/test.ready
 	@sh scripts/front_ends.sh $@
 	$(STAGE) "$@" env VIZLIB_AXE=.venv/axe/package/axe.min.js \
+	    VIZLIB_HTML=.venv/html/node_modules/.bin/html-validate \
 	    $(PY) -m pytest tests/browser/$(subst -,_,$@).py $(ARGS)
 
 # The course on other networks: NAME, or NAME=WEIGHTS (a file, or "untrained"), with spaces between.
@@ -102,6 +109,11 @@ networks: .venv/test.ready
 
 lowest: .venv/test.ready
 	sh scripts/lowest_versions.sh $(ARGS)
+
+# --- the pages to read ------------------------------------------------------------------------------------------------
+
+site: .venv/site.ready
+	$(PY) scripts/make_site.py $(ARGS)
 
 # --- the rest ---------------------------------------------------------------------------------------------------------
 
@@ -117,7 +129,7 @@ clean:
 	find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 # The set-up. It is done again when pyproject.toml changes or the folder was moved (vizlib is installed by its path).
-READY = .venv/lab.ready .venv/present.ready .venv/test.ready
+READY = .venv/lab.ready .venv/present.ready .venv/test.ready .venv/site.ready
 .PHONY: $(foreach file,$(READY),$(if $(filter-out $(CURDIR),$(shell cat $(file) 2>/dev/null)),$(file)))
 
 $(READY): .venv/%.ready: pyproject.toml

@@ -23,4 +23,8 @@ try-axe) # axe-core, which npm has
     mkdir -p .venv/axe
     (cd .venv/axe && npm pack --silent axe-core > /dev/null && tar xzf axe-core-*.tgz)
     ;;
+try-html) # html-validate, which npm has
+    [ -x .venv/html/node_modules/.bin/html-validate ] && exit
+    npm install --silent --prefix .venv/html html-validate
+    ;;
 esac

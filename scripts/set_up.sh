@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make .venv, and install vizlib there with one of its extras: sh scripts/set_up.sh lab|present|test [options of uv pip install]
+# Make .venv, and install vizlib there with one of its extras: sh scripts/set_up.sh lab|present|site|test [options of uv pip install]
 # The Makefile calls it, and explains PYTHON and TORCH, which are read from the environment.
 set -eu
 extra=$1
@@ -24,7 +24,13 @@ find_python() {
 
 # A .venv whose set-up was interrupted is begun again: it may hold half a package.
 is_whole() {
-    { [ -f .venv/lab.ready ] || [ -f .venv/present.ready ] || [ -f .venv/test.ready ]; } && "$py" -c 'import pip' 2> /dev/null
+    for name in lab present site test; do
+        if [ -f ".venv/$name.ready" ]; then
+            "$py" -c 'import pip' 2> /dev/null
+            return
+        fi
+    done
+    return 1
 }
 
 # uv does not read pip's settings: which index to use, for example a school's mirror, and that the system's

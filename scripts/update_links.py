@@ -1,4 +1,4 @@
-"""Point the Colab and Binder links of all notebooks and the README at the repository that pyproject.toml names.
+"""Point the Colab and Binder links of all notebooks, the README and the guides at the repository of pyproject.toml.
 
     python scripts/update_links.py            after a notebook was added or renamed
     python scripts/update_links.py --check    change nothing; name the files with stale links
@@ -24,7 +24,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 from notebook_files import ROOT, SETUP_TAG, dumps, find_notebooks, is_setup, read, write
 
-TEXTS = ("README.md", "CONTRIBUTING.md")
+TEXTS = ("README.md", "CONTRIBUTING.md", "docs/*.md", "docs/site/**/*.md")
 NOTEBOOKS_URL = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)/tree/(.+)/notebooks")
 BADGES = re.compile(r"\[!\[Open in Colab\].*")
 PICTURES = ("colab.png", "binder.png")  # in docs/badges/
@@ -130,7 +130,7 @@ def updated(notebook: NotebookNode, path: str, repository: Repository) -> Notebo
 def stale_files(root: Path = ROOT) -> dict[Path, str]:
     """The files whose links are not those of `root`'s pyproject.toml, each with the text that it should have."""
     repository, stale = read_repository(root / "pyproject.toml"), {}
-    for path in [root / name for name in TEXTS if (root / name).exists()]:
+    for path in [path for pattern in TEXTS for path in sorted(root.glob(pattern))]:
         text = path.read_text(encoding="utf-8")
         if relinked(text, repository) != text:
             stale[path] = relinked(text, repository)

@@ -1,6 +1,7 @@
-"""The ways in: the wheel, the lists of dependencies, Binder's files, the Makefile, and the README's example."""
+"""The ways in: the wheel, the lists of dependencies, Binder's files, the Makefile, the README and the guides."""
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -423,12 +424,14 @@ def test_uv_gets_the_index_of_pip_unless_it_has_its_own(checkout):
         assert calls(checkout)[0].startswith(f"{index} -m uv pip install ")
 
 
+STAGES_OF_THEIR_OWN = "--ignore=tests/browser --ignore=tests/site --ignore=tests/notebooks/test_solutions.py"
 STAGES = {
     "ruff": "-m ruff check .",
-    "unit tests": "-m pytest tests --ignore=tests/browser --ignore=tests/notebooks/test_solutions.py -n auto",
+    "unit tests": f"-m pytest tests {STAGES_OF_THEIR_OWN} -n auto",
     "lessons": "-m pytest notebooks --ignore=notebooks/solutions --nbval-lax ",
     "solutions": "-m pytest tests/notebooks/test_solutions.py -n auto",
     "browser": "-m pytest tests/browser",
+    "site": "-m pytest tests/site",
 }
 
 
@@ -474,9 +477,7 @@ def test_make_quick_runs_no_notebook_and_no_browser(checkout):
     done = make(checkout, "quick")
     assert done.returncode == 0
     assert stages(done) == ["ruff", "quick tests"]
-    assert calls(checkout)[-1] == (
-        "-m pytest tests --ignore=tests/browser --ignore=tests/notebooks/test_solutions.py -n auto -m not slow"
-    )
+    assert calls(checkout)[-1] == f"{STAGES['unit tests']} -m not slow"
 
 
 def test_make_present_and_make_panel_say_what_is_to_be_shown(checkout):
@@ -552,13 +553,31 @@ def test_ci_runs_the_readme_test_command():
     assert "make test\n" in (ROOT / "README.md").read_text()
 
 
-# --- README ---------------------------------------------------------------------------------------------------------
+def test_the_workflow_runs_ci_and_publishes_the_site_without_a_secret():
+    text = (ROOT / ".github" / "workflows" / "site.yml").read_text()
+    check, publish = yaml.safe_load(text)["jobs"].values()
+    runs = [step["run"] for step in check["steps"] if "run" in step]
+    assert runs == [".ci/run", "make site"]
+    used = [step["uses"] for job in (check, publish) for step in job["steps"] if "uses" in step]
+    assert all(re.fullmatch(r"actions/[\w-]+@v\d+\.\d+\.\d+", action) for action in used)
+    assert publish["needs"] == "check"
+    assert "secret" not in text.lower() and "token:" not in text.replace("id-token:", "")
 
 
-def test_the_readme_example_runs(tmp_path):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    for block in blocks:
-        compile(block, "README.md", "exec")
+# --- the texts ------------------------------------------------------------------------------------------------------
+
+TEXTS = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_their_python_compiles(name):
+    for block in re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL):
+        compile(block, name, "exec")
+
+
+def test_the_example_script_runs(tmp_path):
+    text = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     example = next(block for block in blocks if "conv1.png" in block)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     said = run(sys.executable, "-c", example, cwd=tmp_path, env=environment)
@@ -573,10 +592,41 @@ def test_the_readme_maps_every_notebook():
     assert set(re.findall(r"^\| (\d\d) ", readme, re.MULTILINE)) == {f"{i:02}" for i in range(16)}
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_the_readme_is_short_and_leads_to_every_guide():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(re.sub(r"\]\([^)]*\)|^\|.*", "", readme, flags=re.MULTILINE).split()) < 600, "two screens"
+    assert {name for name in TEXTS if name.startswith("docs/") and f"]({name}" not in readme} == set()
+
+
+REWORKED = re.compile(r"^## (0[0-8]) .*?(?=^## )", re.MULTILINE | re.DOTALL)
+
+
+def test_the_guide_names_sections_by_their_headings():
+    """*1. One backward pass* in the guide's part on notebook 07 is a heading of that notebook."""
+    guide = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
+    parts = list(REWORKED.finditer(guide))
+    assert len(parts) == 9
+    for part in parts:
+        (path,) = (ROOT / "notebooks").glob(f"{part[1]}_*.ipynb")
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+        for name in re.findall(r"\*(\d\. [^*]+|Extra: [^*]+)\*", part[0]):
+            assert re.search(rf"^## {re.escape(name)}", text, re.MULTILINE), f"{path.name} has no section {name!r}"
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors that GitHub gives to a Markdown text's headings."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", TEXTS)
 def test_relative_links_lead_somewhere(name):
     text = (ROOT / name).read_text(encoding="utf-8")
-    targets = re.findall(r"\]\(([^)\s#]+)", text) + re.findall(r'src="([^"]+)"', text)
-    missing = [target for target in targets if "://" not in target and not (ROOT / target).exists()]
-    assert targets
-    assert missing == []
+    targets = re.findall(r"\]\(([^)\s]+)", text) + re.findall(r'src="([^"]+)"', text)
+    for target in [target for target in targets if "://" not in target]:
+        path, _, anchor = target.partition("#")
+        file = (ROOT / name).parent / path if path else ROOT / name
+        assert file.exists(), target
+        if anchor and file.suffix == ".md":
+            assert anchor in anchors(file.read_text(encoding="utf-8")), target

@@ -23,9 +23,11 @@ def test_all_links_are_those_of_pyproject():
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A small project with the real pyproject.toml and README, and one notebook that has neither badges nor set-up."""
+    """A small project with the real pyproject.toml and texts, and one notebook that has neither badges nor set-up."""
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     shutil.copy(ROOT / "README.md", tmp_path)
+    (tmp_path / "docs").mkdir()
+    shutil.copy(ROOT / "docs" / "ways_in.md", tmp_path / "docs")
     (tmp_path / "notebooks" / "solutions").mkdir(parents=True)
     notebook = new_notebook(cells=[new_markdown_cell("# 01 · Filters\n\nOne sentence.\n\n**Objectives**")])
     for name in ("01_filters.ipynb", "solutions/01_filters.ipynb"):
@@ -71,9 +73,10 @@ def test_a_fork_rewrites_every_link(project):
     update(project)
     old = read_repository(project / "pyproject.toml").name
     change_repository(project / "pyproject.toml", "ada/looking", "spring/2027")
-    assert update(project) == ["README.md", "notebooks/01_filters.ipynb", "notebooks/solutions/01_filters.ipynb"]
+    texts = ["README.md", "docs/ways_in.md"]
+    assert update(project) == [*texts, "notebooks/01_filters.ipynb", "notebooks/solutions/01_filters.ipynb"]
     assert update(project) == []
-    for path in [*project.rglob("*.ipynb"), project / "README.md", project / "pyproject.toml"]:
+    for path in [*project.rglob("*.ipynb"), *project.rglob("*.md"), project / "pyproject.toml"]:
         assert old not in path.read_text(encoding="utf-8"), path
     head, setup = read(project / "notebooks" / "01_filters.ipynb").cells
     assert "/ada/looking/blob/spring/2027/notebooks/01_filters.ipynb)" in head.source
