@@ -181,5 +181,5 @@ def painter_and_judge(photo: Tensor, painting: Tensor, picture: Tensor) -> Figur
     _arrow(axes, (5.77, 2.45), (6.5, 2.32))
     axes.plot([7.2, 7.2, 2.24], [2.32, 2.98, 2.98], color=BACKWARD, linestyle="--", linewidth=1.6)
     _arrow(axes, (2.24, 2.98), (2.24, middle + 0.66), BACKWARD)
-    _text(axes, 3.5, 2.86, "gradient, through judge and picture, to the painter's weights", color=BACKWARD)
+    _text(axes, 4.45, 2.86, "gradient, through judge and picture, to the painter's weights", color=BACKWARD)
     return axes.figure
