@@ -124,14 +124,14 @@ def two_losses(
     axes = _stage(WIDTH, 3.75)
     layers = f"{style_layers[0]} … {style_layers[-1]}" if len(style_layers) > 1 else style_layers[0]
     for image, y, title, text in (
-        (photo, 0.1, "photo", f"network (frozen)\nfeatures of {content_layer}"),
+        (photo, 0.1, "photo", f"features of {content_layer}"),
         (
             picture,
             1.25,
             "the picture's pixels",
-            f"network (frozen)\nfeatures of {content_layer}\nGram matrices of {layers}",
+            f"features of {content_layer}\nGram matrices of {layers}",
         ),
-        (painting, 2.4, "painting", f"network (frozen)\nGram matrices of {layers}"),
+        (painting, 2.4, "painting", f"Gram matrices of {layers}"),
     ):
         side = 0.85 * min(1.4, image.shape[3] / image.shape[2])
         _picture(axes, image, 0.75 - side / 2 + 0.1, y, side, title)
