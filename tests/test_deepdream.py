@@ -245,3 +245,28 @@ def test_with_fewer_steps_than_octaves_the_last_one_still_has_the_photos_size(ne
 def test_a_wide_smoothing_of_a_small_image_is_cut_off(net):
     small = images.resize(images.load("coffee"), 64)
     assert next(dream(net, small, DreamKnobs(layer="conv3", octaves=1, smoothing=30))).image.isfinite().all()
+
+
+# --- the bare loop over octaves -------------------------------------------------------------------------------------
+
+
+def test_over_octaves_grows_to_the_photo_and_carries_the_detail_alone(photo):
+    plain = photo * 0 + 0.5
+    steps = list(deepdream.over_octaves(plain, lambda image: image + 0.1, octaves=3, octave_scale=2, steps=2))
+    height, width = photo.shape[2:]
+    assert [step.iteration for step in steps] == [1, 2, 3, 4, 5, 6]
+    assert [tuple(step.image.shape[2:]) for step in steps[1::2]] == [
+        (round(height / n), round(width / n)) for n in (4, 2, 1)
+    ]
+    assert [step.image.mean().item() for step in steps[:4]] == pytest.approx([0.6, 0.7, 0.8, 0.9], abs=1e-4)
+
+
+def test_over_octaves_keeps_the_photo_sharp(photo):
+    last_step = last(deepdream.over_octaves(photo, lambda image: image, octaves=4, octave_scale=1.5, steps=1))
+    assert torch.allclose(last_step.image, photo, atol=1e-5), "what changes nothing gives the photo itself"
+
+
+@pytest.mark.parametrize("wrong", [{"octaves": 0}, {"octave_scale": 1.0}, {"steps": 0}])
+def test_over_octaves_says_what_it_expects(photo, wrong):
+    with pytest.raises(ValueError, match="expected at least one octave"):
+        next(deepdream.over_octaves(photo, lambda image: image, **wrong))

@@ -107,6 +107,19 @@ def test_the_names_are_those_of_the_registry():
     assert len(images.names()) == len(set(images.names())) == 16 + len(images.styles()) + len(images.textures())
 
 
+@pytest.mark.parametrize("name", images.paintings())
+def test_the_paintings_have_small_copies_that_need_no_download(name):
+    small = images.preview(name)
+    assert small.shape[:2] == (1, 3) and min(small.shape[2:]) > 100 and max(small.shape[2:]) == 224
+    assert small.std() > 0.1, "it is a picture"
+
+
+def test_the_preview_of_a_bundled_painting_is_itself():
+    assert torch.equal(images.preview("mosaic"), images.style("mosaic"))
+    with pytest.raises(ImageError, match="'wav'.*'wave'"):
+        images.preview("wav")
+
+
 @pytest.mark.parametrize("name", images.styles())
 def test_bundled_styles(name):
     picture = images.style(name)

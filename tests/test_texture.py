@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from vizlib import images, models
 from vizlib.images import ImageError
 from vizlib.optimize import Step, last, losses
-from vizlib.synthesis import texture
+from vizlib.synthesis import pieces, quilting, texture
 from vizlib.synthesis.pieces import patch_distance
 from vizlib.synthesis.texture import Match, TextureKnobs, synthesize
 
@@ -197,3 +197,42 @@ def test_what_is_refused(net, sample, change, error, message):
 def test_weights_are_shares():
     assert TextureKnobs(weight1=1, weight2=3).weights(2) == [0.25, 0.75]
     assert TextureKnobs().weights(6) == pytest.approx([1 / 6] * 6)
+
+
+# --- sources, and one step of quilting -------------------------------------------------------------------------------
+
+
+def test_a_source_map_is_smooth_where_a_piece_was_copied_and_white_where_there_is_nothing():
+    key = pieces.source_map(pieces.places(5, 9), 5, 9)
+    assert key.shape == (1, 3, 5, 9) and key.min() >= 0 and key.max() <= 1
+    colors = key[0].flatten(1).T
+    assert len(torch.unique(colors, dim=0)) == 45, "each place has a colour of its own"
+    assert colors[0].tolist() == [0, 0, 1] and colors[-1].tolist() == [1, 1, 0]
+    origin = pieces.places(5, 9)[1:3, 2:6].clone()
+    origin[0, 0] = -1
+    copied = pieces.source_map(origin, 5, 9)
+    assert (copied[0, :, 0, 0] == 1).all()
+    assert torch.equal(copied[0, :, 1], key[0, :, 2, 2:6])
+
+
+def test_the_next_block_is_that_of_brute_force():
+    dice = torch.Generator().manual_seed(1)
+    sample, strip = torch.rand(1, 3, 12, 15, generator=dice), torch.rand(3, 6, 2, generator=dice)
+    blocks = [sample[0, :, y : y + 6, x : x + 6] for y in range(7) for x in range(10)]
+    best = min(blocks, key=lambda block: (block[..., :2] - strip).square().sum().item())
+    path = quilting.seam((strip - best[..., :2]).square().sum(0))
+    expected = best.clone()
+    for row, column in enumerate(path.tolist()):
+        expected[:, row, :column] = strip[:, row, :column]
+    assert torch.equal(quilting.next_block(sample, strip, 6), expected)
+
+
+def test_the_next_block_continues_the_sample_itself():
+    sample = torch.rand(1, 3, 12, 15, generator=torch.Generator().manual_seed(2))
+    assert torch.equal(quilting.next_block(sample, sample[0, :, 3:9, 4:6], 6), sample[0, :, 3:9, 4:10])
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 2), (3, 6, 6), (3, 6, 0)])
+def test_a_strip_of_another_shape_is_refused(shape):
+    with pytest.raises(ValueError, match="strip has shape"):
+        quilting.next_block(torch.rand(1, 3, 12, 15), torch.rand(shape), 6)

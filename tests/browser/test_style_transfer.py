@@ -9,7 +9,9 @@ from vizlib import images
 
 @pytest.fixture
 def painting(open_cells) -> NotebookPage:
-    changed = {"style_weight=10)": "size=128, steps=100_000)"}  # smaller, and more steps than a test takes
+    # another photo and painting, smaller, and more steps than a test takes
+    known = 'photo="chelsea", first="whirls", size=128, steps=100_000)'
+    changed = {'photo="coffee", first="meadow", style_weight=10, size=192)': known}
     return open_cells("14_style_transfer", "panels.style_transfer(", replace=changed)
 
 

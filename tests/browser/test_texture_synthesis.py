@@ -23,14 +23,14 @@ def test_a_growing_texture_follows_its_window_and_begins_anew_with_another_sampl
     def colorful() -> bool:
         return (np.ptp(run.pixels(), axis=2) > 80).mean() > 0.02
 
-    assert not colorful(), "bricks are grey"
+    assert not colorful(), "gravel is grey"
     run.find(".vizlib-image select").first.select_option("glass")
     run.until(colorful, "panes of glass are not")
     assert notebook.errors() == []
 
 
 def test_the_weights_of_the_layers_turn_a_synthesis(open_cells):
-    smaller = {'"mosaic")': '"mosaic", size=(96, 96), steps=10_000)'}
+    smaller = {"size=(128, 160), steps=120)": "size=(96, 96), steps=10_000)"}
     notebook = open_cells("13_texture_synthesis", "panels.texture_synthesis(", replace=smaller)
     run = LiveRun(notebook)
     first = run.pixels()

@@ -6,7 +6,7 @@ An image is a float32 tensor `(N, 3, H, W)`, RGB, in [0, 1], on any device. `che
 from vizlib.images.box import Box
 from vizlib.images.catalog import describe, names, paintings, photos, styles, textures
 from vizlib.images.contract import MAX_PIXELS, ImageError, check, check_one
-from vizlib.images.reading import load, style, texture
+from vizlib.images.reading import load, preview, style, texture
 from vizlib.images.sizes import center_crop, luminance, prepare, resize
 from vizlib.images.writing import save, save_animation, to_array, to_bytes, to_pil
 
@@ -24,6 +24,7 @@ __all__ = [
     "paintings",
     "photos",
     "prepare",
+    "preview",
     "resize",
     "save",
     "save_animation",

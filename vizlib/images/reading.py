@@ -72,6 +72,18 @@ def style(name: str) -> Tensor:
     return load(one_of([*STYLES, *PAINTINGS], name, "a style"))
 
 
+def preview(name: str) -> Tensor:
+    """A painting as it is shown beside a result, `(1, 3, H, W)`: one of `styles()` or `paintings()`, with no download.
+
+    Those that are downloaded come with a small copy, at most 224 pixels a side; the others are as `style` gives them.
+
+    Raises:
+        ImageError: The name is unknown; the message suggests the nearest.
+    """
+    name = one_of([*STYLES, *PAINTINGS], name, "a style")
+    return load(assets.data_path(f"previews/{name}.jpg")) if name in PAINTINGS else load(name)
+
+
 def texture(name: str) -> Tensor:
     """A texture sample `(1, 3, H, W)` by name: one of `textures()`.
 

@@ -9,6 +9,7 @@ from vizlib.plot.attack import attack_view
 from vizlib.plot.cells import Picture, around_gray, match, spotlight
 from vizlib.plot.channels import one_channel
 from vizlib.plot.charts import bars, histograms, lines, predictions
+from vizlib.plot.diagrams import gram_diagram, painter_and_judge, two_losses
 from vizlib.plot.figure import encode, show, to_png
 from vizlib.plot.heat import heat_map, heat_maps
 from vizlib.plot.maps import grid_map, scatter, zoomed
@@ -26,6 +27,7 @@ __all__ = [
     "encode",
     "filter_grid",
     "filter_grids",
+    "gram_diagram",
     "grams",
     "grid_map",
     "heat_map",
@@ -34,6 +36,7 @@ __all__ = [
     "lines",
     "match",
     "one_channel",
+    "painter_and_judge",
     "pictures",
     "predictions",
     "scatter",
@@ -43,6 +46,7 @@ __all__ = [
     "spotlight",
     "table",
     "to_png",
+    "two_losses",
     "window_growth",
     "zoomed",
 ]

@@ -103,6 +103,42 @@ def dream(net: Network, photo: Tensor, knobs: DreamKnobs, guide: Tensor | None =
         picture.resize(*octave_size(net, photo, knobs, step.iteration))
 
 
+def over_octaves(
+    photo: Tensor, change: Callable[[Tensor], Tensor], octaves: int = 5, octave_scale: float = 1.4, steps: int = 12
+) -> Iterator[Step]:
+    """A photo after each call of `change`, which is made at several sizes, from small to large.
+
+    Only the detail, what `change` added, is enlarged from one size to the next; the photo is resized afresh. It is the
+    bare loop of a dream, for a step that was written by hand.
+
+    Args:
+        photo: `(1, 3, H, W)` in [0, 1]; the last octave has its size.
+        change: From an image `(1, 3, h, w)` to one of the same size.
+        octaves: Number of sizes.
+        octave_scale: Ratio of each size to the one before, above 1.
+        steps: Calls of `change` in each octave.
+
+    Raises:
+        ImageError, TypeError: The photo is not one image.
+        ValueError: `octaves`, `octave_scale` or `steps` is out of range.
+    """
+    images.check_one(photo, "photo")
+    if not (octaves >= 1 and octave_scale > 1 and steps >= 1):
+        raise ValueError(
+            f"octaves = {octaves}, octave_scale = {octave_scale}, steps = {steps}: expected at least one octave "
+            "and one step, and a scale above 1"
+        )
+    detail = torch.zeros_like(photo)
+    for remaining in reversed(range(octaves)):
+        size = [max(1, round(side / octave_scale**remaining)) for side in photo.shape[2:]]
+        small = images.resize(photo, size)
+        image = small + nn.functional.interpolate(detail, size, mode="bicubic", antialias=True)
+        for number in range(1, steps + 1):
+            image = change(image.clamp(0, 1))
+            yield Step((octaves - 1 - remaining) * steps + number, image, {})
+        detail = image - small
+
+
 # --- octaves --------------------------------------------------------------------------------------------------------
 
 

@@ -47,6 +47,27 @@ def copied_share(origin: Tensor) -> float:
     return pairs.float().mean().item()
 
 
+def source_map(origin: Tensor, height: int, width: int) -> Tensor:
+    """A picture that says by colour where in the sample each pixel was copied from: `(1, 3, H, W)` in [0, 1].
+
+    From left to right in the sample red grows, from top to bottom green, and blue falls with both; so a piece that was
+    copied whole has smooth colours, and an edge in the map is a jump in the sample. `source_map(places(h, w), h, w)` is
+    the key: the sample itself.
+
+    Args:
+        origin: `(H, W, 2)`: row and column in the sample; white where they are negative.
+        height, width: The sample's.
+    """
+    down, across = origin[..., 0] / max(1, height - 1), origin[..., 1] / max(1, width - 1)
+    colors = torch.stack([across, down, 1 - (across + down) / 2])
+    return torch.where(origin[..., 0] < 0, torch.ones(()), colors)[None]
+
+
+def places(height: int, width: int) -> Tensor:
+    """Each pixel's own row and column, `(height, width, 2)`."""
+    return torch.stack(torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij"), -1)
+
+
 def patch_distance(image: Tensor, sample: Tensor, side: int = 8, directions: int = 256, seed: int = 0) -> float:
     """How much the patches of two images differ, wherever they lie: the sliced Wasserstein distance.
 

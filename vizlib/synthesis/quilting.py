@@ -106,6 +106,32 @@ def quilt(sample: Tensor, knobs: QuiltKnobs, size: tuple[int, int] = (128, 128),
         yield Step(iteration, cut[0], {"overlap": differs}, cut[1])
 
 
+def next_block(sample: Tensor, strip: Tensor, block: int) -> Tensor:
+    """One step along a row: the block that continues a strip best, joined to it along the cheapest seam.
+
+    Args:
+        sample: `(1, 3, H, W)` in [0, 1], at least as large as a block.
+        strip: `(3, block, lap)`, the right edge of what has been sewn.
+        block: Side of a block in pixels.
+
+    Returns:
+        `(3, block, block)`: left of the seam the strip, from the seam on the new block.
+
+    Raises:
+        ImageError, TypeError: The sample is not one image, or is smaller than a block.
+        ValueError: The strip is not as high as the block, or is as wide.
+    """
+    check_sample(sample, block)
+    if strip.shape[:2] != (3, block) or not 0 < strip.shape[2] < block:
+        raise ValueError(f"strip has shape {tuple(strip.shape)}, expected (3, {block}, fewer than {block})")
+    lap = strip.shape[2]
+    window, known = sample.new_zeros(3, block, block), torch.zeros(block, block, dtype=torch.bool)
+    window[..., :lap], known[:, :lap] = strip, True
+    row, column, _ = _choose(sample, window, known, 0.0, torch.Generator().manual_seed(0))
+    new = sample[0, :, row : row + block, column : column + block]
+    return torch.where(_kept(window, new, 0, lap, True), window, new)
+
+
 def _choose(
     sample: Tensor, window: Tensor, known: Tensor, tolerance: float, generator: torch.Generator
 ) -> tuple[int, int, float]:

@@ -2,9 +2,10 @@
 
     I* = arg min over I of  a * content(I) + b * style(I) + c * TV(I)
 
-Content is compared in the features of one deep layer, style in the Gram matrices of several. Both losses run from 0 to
-about 1: the photo itself has content loss 0 and style loss 1, the style image content loss 1 and style loss about 0. A
-weight therefore means the same for every network, layer and pair of images.
+Content is compared in the features of one deep layer, style in the Gram matrices of several. Both losses have a unit,
+so that a weight means the same for every network, layer and pair of images: style 1 is that of the photo itself,
+content 1 that of an image whose features are everywhere at their channel's mean, without any layout. Strong features
+in wrong places cost more than none: another photo has a content loss of about 2.
 
 Paper: Gatys et al. 2016, "Image style transfer using convolutional neural networks".
 """

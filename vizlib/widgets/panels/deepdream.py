@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vizlib import images, plot, widgets
 from vizlib.analysis.activations import map_shapes
-from vizlib.models import Network, stages
+from vizlib.models import Network
 from vizlib.optimize import Step
 from vizlib.synthesis.deepdream import AIMS, DreamKnobs, dream
 from vizlib.widgets import Explorer, Progress, live
@@ -41,10 +41,10 @@ def deepdream(
         net: The network that dreams at first; the panel offers others.
         photo: The name of the photo at first.
         layer, octaves, jitter, smoothing, steps: Where the sliders stand at first; see `DreamKnobs`. No layer stands
-            for the last stage before its ReLU: conv7 of MiniVGG.
+            for the fourth of the five stages: relu6 of MiniVGG.
         size: The photo's shorter side at first, in pixels.
     """
-    layer = layer or stages.before_relu(net, net.stages.last)
+    layer = layer or net.stages.high
     knobs = DreamKnobs(layer=layer)
     networks = widgets.NetworkPicker([net])
     layers = widgets.LayerPicker(networks, map_shapes, layer)

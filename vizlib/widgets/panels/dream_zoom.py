@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vizlib import images, widgets
 from vizlib.analysis.activations import map_shapes
-from vizlib.models import Network, stages
+from vizlib.models import Network
 from vizlib.optimize import Step
 from vizlib.synthesis import dream_zoom
 from vizlib.synthesis.deepdream import AIMS
@@ -34,12 +34,12 @@ def dream_flight(
         net: The network that dreams at first; the panel offers others.
         film: A list that every frame `(1, 3, H, W)` is added to; it is emptied when the flight begins anew.
         photo: The name of the photo at first.
-        layer, zoom, turn: Where the sliders stand at first; see `ZoomKnobs`. No layer stands for the last stage before
-            its ReLU: conv7 of MiniVGG.
+        layer, zoom, turn: Where the sliders stand at first; see `ZoomKnobs`. No layer stands for the fourth of the
+            five stages: relu6 of MiniVGG.
         size: The photo's shorter side at first, in pixels.
         steps: How many frames.
     """
-    layer = layer or stages.before_relu(net, net.stages.last)
+    layer = layer or net.stages.high
     knobs = ZoomKnobs(layer=layer, octaves=3, reach=0.03)
     networks = widgets.NetworkPicker([net])
     layers = widgets.LayerPicker(networks, map_shapes, layer)

@@ -93,7 +93,8 @@ def style_weights(
             for step in style.transfer(net, photo, [painting], knobs):
                 yield Progress(i * knobs.steps + step.iteration, len(weights) * knobs.steps)
             made[title] = step.image
-            yield Progress((i + 1) * knobs.steps, len(weights) * knobs.steps, plot.pictures(made, columns=3))
+            figure = plot.pictures({"photo": photo, "painting": painting} | made)
+            yield Progress((i + 1) * knobs.steps, len(weights) * knobs.steps, figure)
 
     return widgets.explore(
         draw,
@@ -106,7 +107,7 @@ def style_weights(
 
 
 def style_layers(net: Network, photo: str = "china", painting: str = "ink_waves", layers: int = 2) -> Explorer:
-    """A painting, and a photo that takes its style from the first layers only.
+    """A photo, a painting, and the photo that takes its style from the first layers only.
 
     Args:
         net: The network at first; the panel offers others.
@@ -118,7 +119,8 @@ def style_layers(net: Network, photo: str = "china", painting: str = "ink_waves"
         _, names = stages.content_and_style_layers(net)
         knobs = StyleKnobs(steps=40, size=112, scales=2, style_layers=names[:layers])
         for step in style.transfer(net, photo, [painting], knobs):
-            yield shown(step, knobs, {"painting": painting, ", ".join(knobs.style_layers): step.image})
+            three = {"photo": photo, "painting": painting, ", ".join(knobs.style_layers): step.image}
+            yield shown(step, knobs, three)
 
     return widgets.explore(
         draw,
@@ -133,7 +135,7 @@ def style_layers(net: Network, photo: str = "china", painting: str = "ink_waves"
 
 def shown(step: Step, knobs: StyleKnobs, pictures: dict[str, Tensor], every: int = 8) -> Progress:
     """How far a transfer is, with its pictures at every eighth step."""
-    figure = plot.pictures(pictures, columns=4) if step.iteration % every == 0 else None
+    figure = plot.pictures(pictures, columns=len(pictures)) if step.iteration % every == 0 else None
     return Progress(step.iteration, knobs.steps, figure)
 
 
@@ -168,7 +170,7 @@ def style_blend(
 
 
 def style_scales(net: Network, photo: str = "astronaut", painting: str = "glass", scales: int = 3) -> Explorer:
-    """A painting, and a photo that takes its style while it grows from small to large.
+    """A photo, a painting, and the photo that takes its style while it grows from small to large.
 
     Args:
         net: The network at first; the panel offers others.
@@ -180,7 +182,7 @@ def style_scales(net: Network, photo: str = "astronaut", painting: str = "glass"
         knobs = StyleKnobs(steps=40, size=160, scales=scales)
         for step in style.transfer(net, photo, [painting], knobs):
             size = "{}x{}".format(*step.image.shape[2:])
-            yield shown(step, knobs, {"painting": painting, size: step.image}, every=4)
+            yield shown(step, knobs, {"photo": photo, "painting": painting, size: step.image}, every=4)
 
     return widgets.explore(
         draw,
