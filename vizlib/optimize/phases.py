@@ -15,8 +15,8 @@ class Phases:
     """Phases of a Fourier spectrum, with fixed magnitudes, as a `Parametrization` (MACO, Fel et al. 2023).
 
     The magnitudes, in decorrelated colours, depend on the frequency alone; `scripts/measure_magnitudes.py` measured
-    them on the bundled photos. So no optimisation can fill the image with the high frequencies that networks like and photos
-    lack, and no weight has to be chosen for that.
+    them on the bundled photos. So no optimisation can fill the image with the high frequencies that networks like and
+    photos lack, and no weight has to be chosen for that.
 
     Args:
         n, height, width: The number of images, and their size in pixels.
