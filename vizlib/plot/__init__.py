@@ -16,6 +16,7 @@ from vizlib.plot.maps import grid_map, scatter, zoomed
 from vizlib.plot.one_offs import cut_out, grams, seam_view, window_growth
 from vizlib.plot.pictures import pictures, table
 from vizlib.plot.tiles import channel_grid, filter_grid, filter_grids, signed_grids
+from vizlib.plot.way_back import way_back
 
 __all__ = [
     "Picture",
@@ -47,6 +48,7 @@ __all__ = [
     "table",
     "to_png",
     "two_losses",
+    "way_back",
     "window_growth",
     "zoomed",
 ]

@@ -71,17 +71,15 @@ class AscentKnobs(OptimizerKnobs):
     bf16: bool = False
 
 
+_ALIKE = {"steps": 64, "optimizer": "adam", "learning_rate": 0.03}  # so that the regulariser is all that differs
 PRESETS = {
-    "no regulariser": AscentKnobs(steps=64, learning_rate=0.02),
-    "L2 (Simonyan 2014)": AscentKnobs(steps=64, learning_rate=0.02, l2=600),
-    "blur and clipping (Yosinski 2015)": AscentKnobs(
-        steps=96, optimizer="normalized", learning_rate=0.03,
-        blur=0.5, blur_every=2, clip_small=0.25, clip_gradient=0.25,
+    "no regulariser": AscentKnobs(**_ALIKE),
+    "L2 (Simonyan 2014)": AscentKnobs(**_ALIKE, l2=300),
+    "L2, blur and clipping (Yosinski 2015)": AscentKnobs(
+        **_ALIKE, l2=300, blur=0.5, blur_every=2, clip_small=0.25, clip_gradient=0.25
     ),
-    "transforms and Fourier (Olah 2017)": AscentKnobs(
-        steps=96, learning_rate=0.03, jitter=6, scale=0.3, rotate=10, total_variation=300
-    ),
-}  # fmt: skip
+    "transforms and Fourier (Olah 2017)": AscentKnobs(**_ALIKE, jitter=6, scale=0.3, rotate=10, total_variation=300),
+}
 
 
 def ascend(
