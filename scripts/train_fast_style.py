@@ -197,6 +197,8 @@ def run(args: argparse.Namespace) -> None:
     settings = ("steps", "size", "style_size", "batch", "small", "content_weight", "style_weight", "emphasis", "tv")
     settings += ("lr", "seed", "judges")
     report = {"styles": net.styles, "training": {key: getattr(args, key) for key in settings}}
+    if args.begin:
+        report["before"] = load(str(args.begin), "cpu").facts["training"]
     path = args.out / f"{args.name}.safetensors"
     export(net, path, report)
     report |= {"parameters": sum(p.numel() for p in net.parameters()), "scores": scores(load(str(path), "cpu"), args)}
