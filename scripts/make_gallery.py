@@ -38,7 +38,23 @@ class Pick(NamedTuple):
     index: int = 0
 
 
-ROWS: list[list[Pick]] = []
+ROWS = [
+    [
+        Pick("09_gradient_ascent", "9a01first", "what a class would like to see (09)", (0, 0.04, 1, 1)),
+        Pick("12_deepdream", "97d93393", "DeepDream of a cloudy sky (12)", (0.503, 0.085, 1, 1)),
+        Pick("14_style_transfer", "n14nine", "one photo, nine paintings (14)", (0, 0.05, 1, 1)),
+    ],
+    [
+        Pick("15_fast_style_transfer", "1fc9bd9b", "painted in one pass (15)"),
+        Pick("11_feature_inversion", "30a02359", "what a layer remembers (11)", (0, 0.05, 1, 1)),
+        Pick("10_adversarial_examples", "ddff7ce5", "a cat, and a goldfish (10)", (0, 0.06, 1, 1)),
+    ],
+    [
+        Pick("04_activations", "ae65f0ad", "a channel that fires at eyes (04)", (0, 0.06, 1, 1)),
+        Pick("13_texture_synthesis", "fec01370", "grown, and copied from where (13)"),
+        Pick("09_gradient_ascent", "9a14robu", "a robust network needs no tricks (09)", (0, 0.06, 1, 1)),
+    ],
+]
 
 
 def stored(pick: Pick) -> Image.Image:

@@ -212,9 +212,7 @@ def sources() -> Iterator[tuple[str, bytes]]:
 
 
 def front_page(text: str, site: Pages) -> str:
-    """The front page with its cards; the gallery's picture, or the older one where there is no gallery yet."""
-    if not (ROOT / "docs" / "gallery.jpg").exists():
-        text = text.replace("docs/gallery.jpg", "docs/front.jpg")
+    """The front page with its cards."""
     return site.relinked(text, "index.md").replace(CARDS, cards())
 
 

@@ -30,7 +30,8 @@ def slide_types(notebook: NotebookNode) -> list[str]:
     talk, exercise, explore = True, False, False  # what the last heading was about
     for number, cell in enumerate(notebook.cells):
         top = next((kind for kind in reversed(types) if kind in (SLIDE, BELOW)), SLIDE) == SLIDE
-        here = SAME if top else SLIDE  # on the slide before, unless that one is below
+        here = SAME if types and top else SLIDE  # on the slide before, unless that one is below
+        heads = types[-1:] == [SLIDE]  # the cell before begins a slide
         if is_setup(cell):
             kind = SKIP
         elif cell.cell_type == "markdown":
@@ -47,8 +48,8 @@ def slide_types(notebook: NotebookNode) -> list[str]:
             kind = BELOW
         elif PANEL.search(cell.source) or any(has_picture(output.get("data", {})) for output in cell.outputs):
             before = notebook.cells[number - 1]
-            heads = types[-1] == SLIDE and before.cell_type == "markdown" and len(before.source) < SHORT
-            kind = here if heads else SLIDE
+            room = heads and before.cell_type == "markdown" and len(before.source) < SHORT
+            kind = here if room else SLIDE
         elif talk and cell.outputs and not shows_code(cell):
             kind = here
         else:

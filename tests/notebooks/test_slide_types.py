@@ -95,3 +95,11 @@ def test_the_script_marks_and_checks(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_it_is_asked_for_all_notebooks():
     assert {path.parent.name for path in find_notebooks()} == {NOTEBOOKS.name, "appendix", "solutions"}
+
+
+@pytest.mark.parametrize(
+    "source", ["explorer = panels.activation_map(net)", "1 + 1", "widgets.ask('eyes', 'Both?', ['yes'])"]
+)
+def test_a_notebook_may_begin_with_code(source):
+    assert slide_types(new_notebook(cells=[code(source)]))[0] in ("slide", "subslide")
+    assert slide_types(new_notebook(cells=[code(source, PICTURE)])) == ["slide"]

@@ -148,8 +148,7 @@ def test_the_front_page_shows_every_notebook(site):
     cards = page.select(".sd-card")
     assert [card.select_one("a[href]")["href"] for card in cards] == [f"{name}.html" for name in lessons]
     assert all(card.select_one("img")["alt"] for card in cards)
-    gallery = "gallery.jpg" if (ROOT / "docs" / "gallery.jpg").exists() else "front.jpg"
-    assert any(image["src"].endswith(gallery) for image in page.select("article img"))
+    assert any(image["src"].endswith("gallery.jpg") for image in page.select("article img"))
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "docs").glob("*.md")))
