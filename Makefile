@@ -24,8 +24,8 @@ STAGES_OF_THEIR_OWN = --ignore=tests/browser --ignore=tests/site --ignore=$(SOLU
 export OMP_WAIT_POLICY = PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help lab present panel slides test quick ruff units lessons solutions browser site site-check lowest format \
-    notebooks clean
+.PHONY: help lab present panel slides site lowest format notebooks clean
+.PHONY: test quick ruff units lessons solutions browser site-check
 .NOTPARALLEL:
 
 help:

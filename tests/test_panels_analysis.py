@@ -82,7 +82,7 @@ def test_a_panel_draws_and_follows_its_controls(
 
 STAGES = {  # panels that begin at a layer, and the stage that it is
     "activation_channel": ("high", panels.activation_channel),
-    "activation_camera": (lambda net: panels.activation_camera(net), "channel.slider", 4),
+    "activation_camera": ("high", lambda net: panels.activation_camera(net)),
     "activation_map": ("middle", panels.activation_map),
     "activation_grid": ("middle", panels.activation_grid),
     "activation_region": ("high", panels.activation_region),
