@@ -2,7 +2,8 @@
 
     python scripts/make_gallery.py
 
-The pictures are the notebooks' stored ones, found by the id of their cell, so the gallery shows what a reader will see.
+Notebook 00 gets a small copy. The pictures are the notebooks' stored ones, found by the id of their cell, so the
+gallery shows what a reader will see.
 """
 
 import base64
@@ -12,12 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from notebook_files import dumps, read, write
 from PIL import Image, ImageDraw
 
 from vizlib.plot.figure import font
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH, GAP, LINE = 2000, 12, 44  # pixels: of the gallery, between pictures, and below each for its caption
+SMALL = 1200  # pixels: the width of the copy in notebook 00
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
@@ -103,9 +106,22 @@ def gallery(rows: Sequence[Sequence[Pick]]) -> Image.Image:
     return board
 
 
+def attach(picture: Image.Image) -> None:
+    """Put a small copy of the gallery into the cell of notebook 00 that shows it."""
+    height, content = round(SMALL * picture.height / picture.width), io.BytesIO()
+    small = picture.resize((SMALL, height), Image.Resampling.LANCZOS)
+    small.save(content, "jpeg", quality=82, optimize=True)
+    path = ROOT / "notebooks" / "00_start_here.ipynb"
+    notebook = read(path)
+    (cell,) = (cell for cell in notebook.cells if "attachment:gallery.jpg" in cell.source)
+    cell["attachments"] = {"gallery.jpg": {"image/jpeg": base64.b64encode(content.getvalue()).decode()}}
+    write(path, dumps(notebook))
+
+
 def main() -> None:
-    path = ROOT / "docs" / "gallery.jpg"
-    gallery(ROWS).save(path, quality=88, optimize=True)
+    path, picture = ROOT / "docs" / "gallery.jpg", gallery(ROWS)
+    picture.save(path, quality=88, optimize=True)
+    attach(picture)
     print(f"{path.name}: {path.stat().st_size:,} bytes")
 
 
