@@ -9,11 +9,12 @@ COLORS = (60, 110, 190), (170, 60, 60)  # dark red, bright green: brightness, an
 def film_as_camera(folder: Path) -> list[str]:
     """Chromium's options for a camera that sees a second of dark red, then a second of bright green, over and over.
 
-    A page has to be allowed to use the camera all the same.
+    The right half is brighter. A page has to be allowed to use the camera all the same.
     """
     frames = []
     for y, u, v in COLORS:
-        planes = bytes([y]) * (WIDTH * HEIGHT) + bytes([u]) * (WIDTH * HEIGHT // 4) + bytes([v]) * (WIDTH * HEIGHT // 4)
+        line = bytes([y]) * (WIDTH // 2) + bytes([y + 40]) * (WIDTH // 2)
+        planes = line * HEIGHT + bytes([u]) * (WIDTH * HEIGHT // 4) + bytes([v]) * (WIDTH * HEIGHT // 4)
         frames += RATE * [b"FRAME\n" + planes]
     path = folder / "film.y4m"
     path.write_bytes(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F{RATE}:1 Ip A1:1 C420jpeg\n".encode() + b"".join(frames))

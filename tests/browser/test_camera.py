@@ -14,7 +14,7 @@ explorer = panels.activation_camera(models.load(), layer="relu1")
 PHOTO = """
 from vizlib import models
 from vizlib.widgets import panels
-panels.predictions(models.load())
+explorer = panels.predictions(models.load())
 """
 FAILS = "name => { navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', name); }; }"
 FREEZE = """
@@ -56,6 +56,12 @@ def message(notebook: NotebookPage) -> str:
     return notebook.nth("vizlib-camera", 0).locator("[role=status]").inner_text()
 
 
+def brighter(notebook: NotebookPage) -> str:
+    """The half of the picture in the kernel that is brighter: the film's right half is."""
+    halves = [f"explorer._controls['image'].value[..., {half}].mean()" for half in (":60", "-60:")]
+    return "left" if notebook.value(f"({halves[0]} > {halves[1]}).item()") == "True" else "right"
+
+
 def press(notebook: NotebookPage) -> None:
     notebook.nth("vizlib-camera", 0).locator("button").click()
 
@@ -69,6 +75,7 @@ def test_the_picture_follows_the_film_until_the_camera_is_stopped(open_notebook,
         notebook.until(lambda c=color: seen(notebook).argmax() == c and seen(notebook)[2] < 120, f"{what} is seen")
     notebook.until(lambda: re.fullmatch(r"\d+ pictures a second", message(notebook)) is not None, "the rate is said")
     notebook.changes(0, lambda: notebook.press("vizlib-channel", "ArrowRight"), "the next channel is drawn")
+    assert brighter(notebook) == "left", "it is a mirror"
 
     notebook.page.evaluate(HIDDEN, True)
     notebook.until(lambda: "background" in message(notebook), "a page in the background rests")
@@ -123,4 +130,5 @@ def test_a_picker_takes_one_photo(open_notebook, camera_allowed):
     notebook.changes(0, lambda: press(notebook), "the photo is drawn")
     notebook.until(lambda: message(notebook) == "", "the camera is off")
     assert notebook.nth("vizlib-image", 0).locator("select").input_value() == "camera"
+    assert brighter(notebook) == "right", "a photo is as the camera took it"
     assert notebook.errors() == []

@@ -103,8 +103,9 @@ def fourier_share(weights: Tensor, modes: int = 3) -> Tensor:
 
 
 def edge_filter(net: Network, size: int = 64) -> int:
-    """The filter of the first layer that responds most to a vertical edge, dark on its left, above what a flat image
-    and a horizontal edge give it.
+    """The filter of the first layer that responds most to a vertical edge, dark on its left.
+
+    What counts is how far it rises above what a flat image and a horizontal edge give the filter.
 
     Args:
         size: The height and width of the drawn edges, in pixels.

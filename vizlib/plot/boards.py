@@ -11,7 +11,8 @@ import torch
 from matplotlib import colormaps
 from torch import Tensor
 
-from vizlib.plot.figure import font, to_rgb
+from vizlib import images
+from vizlib.plot.figure import font
 
 SPACE, LINE = 8, 26  # pixels between tiles, and above each for its title
 LETTERS = {True: 17, False: 14}  # the height of a title's letters, above a large tile and above a small one
@@ -69,8 +70,7 @@ def _square(tile: Tile, side: int) -> PIL.Image.Image:
     if tile.picture.ndim != 4 or tile.picture.shape[:2] != (1, 3):
         shape = tuple(tile.picture.shape)
         raise ValueError(f"{tile.title}: expected an image (1, 3, H, W) or a map (h, w), got shape {shape}")
-    pixels = PIL.Image.fromarray((255 * to_rgb(tile.picture)).round().astype(np.uint8))
-    return pixels.resize((side, side), PIL.Image.Resampling.BICUBIC)
+    return images.to_pil(tile.picture).resize((side, side), PIL.Image.Resampling.BICUBIC)
 
 
 @cache

@@ -37,11 +37,6 @@ def to_png(figure: Figure) -> bytes:
     return _packed(_pixels(figure), "png", compress_level=1)
 
 
-def to_jpeg(image: Tensor) -> bytes:
-    """An image `(1, 3, H, W)` in [0, 1] as JPEG, as it is."""
-    return _packed(PIL.Image.fromarray((255 * to_rgb(image)).round().astype(np.uint8)), "jpeg", **JPEG)
-
-
 def encode(figure: Figure, quickly: bool = False) -> tuple[bytes, str]:
     """The figure in full colour as the bytes of a file, and their format, 'png' or 'jpeg'.
 

@@ -38,6 +38,7 @@ export default {
         let stream = null, number = 0, sent = 0, frames = [], timer = 0, starting = false;
         button.className = "jupyter-button widget-button lm-mod-button";
         button.style.width = "auto";
+        button.title = model.get("tooltip");
         message.setAttribute("role", "status");
         message.style.marginLeft = "4px";
         video.muted = true;
@@ -67,7 +68,7 @@ export default {
             }
             const context = canvas.getContext("2d");
             context.imageSmoothingQuality = "high";
-            context.setTransform(-1, 0, 0, 1, canvas.width, 0);
+            if (live()) context.setTransform(-1, 0, 0, 1, canvas.width, 0);
             const [across, down] = live() ? [square, square] : [width, height];
             context.drawImage(video, (width - across) / 2, (height - down) / 2, across, down, 0, 0, canvas.width, canvas.height);
             return new Promise(done => canvas.toBlob(done, "image/jpeg", QUALITY));
@@ -78,7 +79,8 @@ export default {
             if (live() && document.hidden) return say("resting: this page is in the background");
             sent = performance.now(); // before the picture is encoded: no second one meanwhile
             const blob = await drawn();
-            if (!stream || !blob) return;
+            if (!stream) return;
+            if (!blob) return stop("the camera gives no picture: try again");
             model.send({ number: ++number }, undefined, [await blob.arrayBuffer()]);
             timer = setTimeout(() => say("waiting for the kernel: it is busy with another cell, or this cell has to be run again"), PATIENCE);
         }
@@ -89,7 +91,6 @@ export default {
             const now = performance.now();
             frames = [...frames, now].filter(time => now - time < 2000);
             sent = 0;
-            model.set("frames", number);
             if (!live()) return stop();
             say(`${Math.round((frames.length - 1) / Math.max(0.001, (now - frames[0]) / 1000))} pictures a second`);
             requestAnimationFrame(send);

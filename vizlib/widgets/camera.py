@@ -12,6 +12,7 @@ from torch import Tensor
 from vizlib import images
 
 PRIVATE = "Pictures go to this notebook's kernel and nowhere else, and none is stored."
+_SMALL = f"<small>{PRIVATE}</small>"
 
 
 class Camera(AnyWidget):
@@ -28,6 +29,7 @@ class Camera(AnyWidget):
     live = traitlets.Bool().tag(sync=True)
     side = traitlets.Int().tag(sync=True)
     description = traitlets.Unicode().tag(sync=True)
+    tooltip = traitlets.Unicode(PRIVATE).tag(sync=True)
 
     def __init__(
         self, arrived: Callable[[bytes], None], live: bool = False, side: int = 480, description: str = "camera"
@@ -56,11 +58,11 @@ class CameraPicker(W.VBox):
 
     def __init__(self, first: str = "astronaut", side: int = 160):
         self.camera = Camera(self._arrived, live=True, side=side, description="start the camera")
-        self.message = W.HTML(f"<small>{PRIVATE}</small>")
+        self.message = W.HTML(_SMALL)
         super().__init__([self.camera, self.message], value=images.prepare(images.load(first), side))
 
     def _arrived(self, content: bytes) -> None:
         try:
-            self.value = images.load(content)
+            self.value, self.message.value = images.load(content), _SMALL
         except images.ImageError as error:  # the last picture stays
             self.message.value = html.escape(str(error))

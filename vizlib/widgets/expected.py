@@ -14,9 +14,9 @@ def color_share(weight: Tensor) -> Tensor:
     return (weight - gray).square().sum(dim=(1, 2, 3)) / weight.square().sum(dim=(1, 2, 3))
 
 
-def cosine_precision(features: Tensor, labels: Tensor, k: int, excluded: Tensor | None = None) -> float:
+def cosine_precision(features: Tensor, labels: Tensor, k: int, leave_out: Tensor | None = None) -> float:
     """Precision at k for the cosine distance; the arguments are those of `neighbours.precision_at_k`."""
-    return neighbours.precision_at_k(torch.nn.functional.normalize(features), labels, k, excluded)
+    return neighbours.precision_at_k(torch.nn.functional.normalize(features), labels, k, leave_out)
 
 
 @torch.inference_mode()

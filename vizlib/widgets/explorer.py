@@ -20,8 +20,7 @@ import ipywidgets as W
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from vizlib import plot
-from vizlib.plot.figure import to_jpeg
+from vizlib import images, plot
 from vizlib.widgets import cells, engine
 from vizlib.widgets.engine import Job
 from vizlib.widgets.page import answer_at_once, event_loop, on_colab, show_widget, still_hint, watched
@@ -214,7 +213,8 @@ class Explorer:
 
     def _encoded(self, figure: Figure | Tensor) -> _Drawn:
         if isinstance(figure, Tensor):
-            return _Drawn(0, 0, to_jpeg(figure), "jpeg", f"{figure.shape[-1]}px")
+            content = images.to_bytes(figure, "jpeg", quality=90, full_chroma=True)
+            return _Drawn(0, 0, content, "jpeg", f"{figure.shape[-1]}px")
         if self._watched:
             figure.set_dpi(DENSITY)
         content, format = plot.encode(figure, quickly=self._watched)

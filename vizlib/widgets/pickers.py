@@ -6,12 +6,10 @@ layer. They use only what ipywidgets 7.7 (Colab) and 8 have in common.
 
 import base64
 import html
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 import ipywidgets as W
-import PIL.Image
 import traitlets
 from torch import Tensor
 
@@ -80,9 +78,8 @@ class ImagePicker(W.VBox):
         self.camera = Camera(lambda content: self._uploaded("camera", content))
         self.message = W.HTML()
         self.choice.add_class("vizlib-image")
-        super().__init__(
-            [W.HBox([self.choice, self.upload, self.camera], layout={"flex_flow": "row wrap"}), self.message]
-        )
+        row = W.HBox([self.choice, self.upload, self.camera], layout={"flex_flow": "row wrap"})
+        super().__init__([row, self.message])
         self.choice.observe(self._choose, "value")
         self._choose()
 
@@ -134,10 +131,8 @@ class PointPicker(W.VBox):
         super().close()
 
     def _source(self) -> str:
-        array = images.to_array(images.prepare(self._pictures.value, 256))
-        buffer = io.BytesIO()
-        PIL.Image.fromarray(array).save(buffer, "jpeg", quality=90)
-        return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+        content = images.to_bytes(images.prepare(self._pictures.value, 256), "jpeg", quality=90)
+        return f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
 
     def _choose(self, *_: object) -> None:
         self.value = tuple(self.point.value)

@@ -3,6 +3,8 @@
 To change a panel, copy its function into a cell together with the imports below: it is a call of `widgets.explore`.
 """
 
+from collections.abc import Iterable
+
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -179,9 +181,8 @@ def activation_region(
         square, region = prepared(image, net), (*rows, *columns)
         maps = hooks.read(net, square, [layer])[layer]
         if (id(net), layer) not in others:
-            squares = torch.cat([prepared(images.load(name), net) for name in images.photos()])
-            maps_of = (hooks.read(net, one, [layer])[layer] for one in squares.split(1))
-            others[id(net), layer] = squares, torch.cat([one.amax((2, 3), keepdim=True) for one in maps_of])
+            squares = [prepared(images.load(name), net) for name in images.photos()]
+            others[id(net), layer] = torch.cat(squares), peaks_on(net, layer, squares)
         squares, peaks = others[id(net), layer]
         different = (squares - square).abs().mean((1, 2, 3)) > SAME
         answer = activations.leading_in_region(maps, region, peaks[different], k=rank)[-1]
@@ -203,6 +204,11 @@ def activation_region(
     )
 
 
+def peaks_on(net: Network, layer: str, squares: Iterable[Tensor]) -> Tensor:
+    """The largest activation of every channel of a layer on each image, `(N, C, 1, 1)`."""
+    return torch.cat([hooks.read(net, square, [layer])[layer].amax((2, 3), keepdim=True) for square in squares])
+
+
 def activation_camera(net: Network, layer: str | None = None, channel: int = 0, side: int = 160) -> widgets.Explorer:
     """What a camera sees, one channel's map of it, and the channels that it excites most beyond the bundled photos.
 
@@ -216,8 +222,7 @@ def activation_camera(net: Network, layer: str | None = None, channel: int = 0, 
     def draw(image: Tensor, net: Network, layer: str, channel: int) -> Tensor:
         if (id(net), layer) not in peaks:
             photos = [images.prepare(images.load(name), side) for name in images.photos()]
-            each = [hooks.read(net, photo, [layer])[layer].amax((2, 3), keepdim=True) for photo in photos]
-            peaks[id(net), layer] = torch.cat(each)
+            peaks[id(net), layer] = peaks_on(net, layer, photos)
         usual = peaks[id(net), layer]
         maps = hooks.read(net, image, [layer])[layer]
         tops = usual.amax((0, 2, 3)).tolist()
