@@ -38,6 +38,14 @@ def test_silencing_is_what_setting_maps_to_zero_by_hand_gives():
     assert expected.fall_without(net, photo, "relu6", torch.tensor([], dtype=torch.long)) == 0
 
 
+def test_the_strongest_channel_has_the_largest_mean():
+    net = models.load("minivgg", "cpu")
+    photo = images.prepare(images.load("rocket"), 64)
+    maps = hooks.read(net, photo, ["relu7"])["relu7"][0]
+    strongest = expected.strongest_channel(net, photo, "relu7")
+    assert all(maps[strongest].mean() >= one.mean() for one in maps)
+
+
 def test_winning_cells_are_where_the_largest_values_are():
     maps = torch.zeros(2, 3, 4, 5)
     for channel, place in enumerate(((1, 2, 3), (0, 0, 4), (1, 3, 0))):

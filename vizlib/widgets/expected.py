@@ -30,6 +30,11 @@ def fall_without(net: Network, image: Tensor, layer: str, channels: Tensor) -> f
     return (before.max() - after[0, before.argmax()]).item()
 
 
+def strongest_channel(net: Network, image: Tensor, layer: str) -> int:
+    """The channel of a layer's maps of one image that responds most, on the mean over places."""
+    return hooks.read(net, image, [layer])[layer].mean((0, 2, 3)).argmax().item()
+
+
 def winning_cells(maps: Tensor) -> Tensor:
     """Where each channel of maps `(N, C, h, w)` is largest: image, row and column, `(C, 3)`."""
     places = torch.unravel_index(maps.transpose(0, 1).flatten(1).argmax(1), maps[:, 0].shape)
