@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from threading import Thread
+from threading import Barrier, Thread
 from typing import TypeVar
 
 import joblib
@@ -52,7 +52,11 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Itera
         yield from map(function, items)
         return
     under_way: deque[Future] = deque()
-    with ThreadPoolExecutor(threads, "vizlib", _one_thread, (threads,)) as pool:
+    ready = Barrier(threads + 1)
+    with ThreadPoolExecutor(threads, "vizlib", _one_thread, (threads, ready)) as pool:
+        for _ in range(threads):
+            pool.submit(int)
+        ready.wait()  # no thread of somebody else's can begin, from here on, while torch's number is being changed
         try:
             for item in items:
                 under_way.append(pool.submit(function, item))
@@ -65,13 +69,14 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Itera
                 future.cancel()
 
 
-def _one_thread(before: int) -> None:
+def _one_thread(before: int, ready: Barrier) -> None:
     """Give torch one thread when it is called from this thread, and `before` from threads that start later."""
     torch.get_num_threads()  # a thread's first call takes over the number that was set last in any thread
     torch.set_num_threads(1)
     other = Thread(target=torch.set_num_threads, args=(before,))
     other.start()
     other.join()
+    ready.wait()
 
 
 def bf16(device: torch.device, wanted: bool) -> torch.autocast:
