@@ -24,7 +24,7 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from vizlib import images, models
-from vizlib.synthesis.fast_style import StyleNet, load, stylize
+from vizlib.synthesis.fast_style import StyleNet, StyleNorm, load, stylize
 from vizlib.synthesis.style_training import Draw, Judge, TrainingKnobs, crops, judge, train
 
 DATA = Path(__file__).resolve().parent.parent / "data"
@@ -99,11 +99,32 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
     return peak * min(1.0, t / 0.05) * (0.02 + 0.49 * (1 + math.cos(math.pi * t)))
 
 
-def draw_for(args: argparse.Namespace, photos: Sequence[Tensor], styles: int) -> Draw:
+def draw_for(args: argparse.Namespace, photos: Sequence[Tensor], styles: Sequence[str]) -> Draw:
     """The batches of both stages: large crops come half as many at a time, because each has four times the pixels."""
-    small = crops(photos, styles, args.batch, args.size // 2, args.seed)
-    large = crops(photos, styles, max(1, args.batch // 2), args.size, args.seed)
-    return lambda step: (small if stage(step, args.steps, args.size, args.small) < args.size else large)(step)
+    learnt = torch.eye(len(styles))[[styles.index(name) for name in only(args.only, styles)]]
+    small = crops(photos, len(learnt), args.batch, args.size // 2, args.seed)
+    large = crops(photos, len(learnt), max(1, args.batch // 2), args.size, args.seed)
+
+    def draw(step: int) -> tuple[Tensor, Tensor]:
+        squares, which = (small if stage(step, args.steps, args.size, args.small) < args.size else large)(step)
+        return squares, which @ learnt
+
+    return draw
+
+
+def only(given: str, names: Sequence[str]) -> list[str]:
+    """The styles that learn, from a string such as 'wave,the_scream'; an empty one means all."""
+    chosen = [name for name in given.split(",") if name] or list(names)
+    if unknown := set(chosen) - set(names):
+        raise SystemExit(f"--only {given}: {', '.join(sorted(unknown))} not among the styles {', '.join(names)}")
+    return chosen
+
+
+def freeze_shared(net: StyleNet) -> None:
+    """Let only the scales and shifts learn, which each style has of its own: the other styles stay as they are."""
+    own = {id(parameter) for part in net.modules() if isinstance(part, StyleNorm) for parameter in part.parameters()}
+    for parameter in net.parameters():
+        parameter.requires_grad_(id(parameter) in own)
 
 
 def begun_with(path: Path, net: StyleNet) -> StyleNet:
@@ -123,7 +144,9 @@ def training(args: argparse.Namespace) -> Iterator[tuple[StyleNet, list[dict]]]:
     net = StyleNet(list(sources), args.width, args.blocks, "batch" if args.batch_norm else "instance")
     if args.begin:
         net = begun_with(args.begin, net)
-    optimizer = torch.optim.Adam(net.parameters(), args.lr)
+    if args.only:
+        freeze_shared(net)
+    optimizer = torch.optim.Adam([parameter for parameter in net.parameters() if parameter.requires_grad], args.lr)
     parts, done, curve = {"net": net, "optimizer": optimizer}, 0, []
     args.run.mkdir(parents=True, exist_ok=True)
     checkpoint = args.run / "checkpoint.pt"
@@ -138,7 +161,7 @@ def training(args: argparse.Namespace) -> Iterator[tuple[StyleNet, list[dict]]]:
 
     knobs = TrainingKnobs(args.steps, args.content_weight, args.style_weight, args.tv, bf16=not args.fp32)
     knobs.learning_rate = learning_rate(done + 1, args.steps, args.lr)
-    draw, sums, begun = draw_for(args, Photos(args.photos, args.size), len(styles)), {}, time.time()
+    draw, sums, begun = draw_for(args, Photos(args.photos, args.size), list(sources)), {}, time.time()
     looks = judges(args, styles, emphasis(args.emphasis, list(sources)))
     for step in train(net, looks, draw, knobs, None, optimizer, done):
         knobs.learning_rate = learning_rate(step.iteration + 1, args.steps, args.lr)
@@ -195,10 +218,11 @@ def run(args: argparse.Namespace) -> None:
         sheet(net, args.run / "sheet.png")
         rows = curve
     settings = ("steps", "size", "style_size", "batch", "small", "content_weight", "style_weight", "emphasis", "tv")
-    settings += ("lr", "seed", "judges")
+    settings += ("lr", "seed", "judges", "only")
     report = {"styles": net.styles, "training": {key: getattr(args, key) for key in settings}}
     if args.begin:
-        report["before"] = load(str(args.begin), "cpu").facts["training"]
+        facts = load(str(args.begin), "cpu").facts
+        report["before"] = [*facts.get("before", []), facts["training"]]
     path = args.out / f"{args.name}.safetensors"
     export(net, path, report)
     report |= {"parameters": sum(p.numel() for p in net.parameters()), "scores": scores(load(str(path), "cpu"), args)}
@@ -232,6 +256,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--style-weight", type=float, default=2.0)
     parser.add_argument("--emphasis", default="", help="styles that count more, such as wave=3,the_scream=2")
     parser.add_argument("--begin", type=Path, help="a net of the same styles that was trained before, to train on")
+    parser.add_argument("--only", default="", help="styles that learn; the weights that all share stay as they are")
     parser.add_argument("--tv", type=float, default=3.0)
     parser.add_argument("--lr", type=float, default=3e-3, help="peak learning rate")
     parser.add_argument("--seed", type=int, default=0)

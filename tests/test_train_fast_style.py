@@ -133,3 +133,21 @@ def test_a_net_that_was_trained_before_is_trained_on(photos, tmp_path):
         torch.testing.assert_close(state[name], value, atol=1e-6, rtol=1e-6)
     with pytest.raises(SystemExit, match="--begin"):
         list(script.training(settings(photos, tmp_path / "other", begin=path, blocks=2)))
+
+
+def test_only_some_styles_learn_and_the_others_paint_what_they_painted(photos, tmp_path):
+    """Nothing but the scales and shifts of the chosen styles changes, and the file says what came before."""
+    script.run(settings(photos, tmp_path / "first", steps=2))
+    path = tmp_path / "first" / "toy.safetensors"
+    names = fast_style.load(str(path), "cpu").styles
+    script.run(settings(photos, tmp_path / "on", steps=2, begin=path, only=names[1]))
+    old, new = (fast_style.load(str(tmp_path / run / "toy.safetensors"), "cpu") for run in ("first", "on"))
+    photo = images.prepare(images.load("coffee"), 64)
+    painted = {name: [fast_style.stylize(net, photo, name) for net in (old, new)] for name in names}
+    torch.testing.assert_close(*painted[names[0]])
+    assert not torch.allclose(*painted[names[1]])
+    changed = {key for key, value in new.state_dict().items() if not value.equal(old.state_dict()[key])}
+    assert changed and all("norm" in key for key in changed)
+    assert new.facts["before"] == [old.facts["training"]]
+    with pytest.raises(SystemExit, match="--only dots"):
+        list(script.training(settings(photos, tmp_path / "other", only="dots")))
