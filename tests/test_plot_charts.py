@@ -108,6 +108,18 @@ def test_bars_have_names_and_values():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"] and axes.yaxis_inverted()
 
 
+@pytest.mark.parametrize("width", [3.0, 4.8])
+def test_a_long_title_of_bars_is_read_whole(width):
+    figure = plot.bars(
+        ["a layer's name", "b"], [0.5, 0.25], "share", "a long title of a chart, " * 5 + "and its end", width
+    )
+    figure.draw_without_rendering()
+    title = figure.get_suptitle()
+    assert title.replace("\n", " ").endswith("and its end")
+    box = figure._suptitle.get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width and box.y1 <= figure.bbox.height
+
+
 def test_histograms_tell_their_means():
     figure = plot.histograms({"low": torch.full((5,), 0.2), "high": torch.full((3,), 0.8)}, "share")
     assert legend(figure) == ["low (mean 0.20)", "high (mean 0.80)"]

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from vizlib.plot.figure import WIDTH, draw_array, new_figure, to_rgb
+from vizlib.plot.layout import fitted
 
 # colours that differ in lightness too, markers and dashes: lines can be told apart without colour
 STYLES = [
@@ -148,7 +149,7 @@ def bars(
     _draw_bars(axes, names, values)
     axes.set_xlim(0, 1.1)
     axes.set_xlabel(label, fontsize=9)
-    axes.set_title(title, fontsize=10)
+    figure.suptitle(fitted(title, width), fontsize=10)
     return figure
 
 
@@ -183,7 +184,7 @@ def histograms(values: Mapping[str, Tensor], label: str, title: str = "", bins: 
         axes.axvline(mean, color=color, linestyle="--")
     axes.set_xlabel(label, fontsize=9)
     axes.set_ylabel("how many", fontsize=9)
-    axes.set_title(title, fontsize=10)
+    figure.suptitle(fitted(title, figure.get_figwidth()), fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=9, frameon=False)
     return figure
