@@ -33,6 +33,7 @@ PANELS = {  # what makes it, and the control that is changed to a value
     "activation_map": (lambda net: panels.activation_map(net, channel=3), "channel.slider", 4),
     "activation_zeros": (lambda net: panels.activation_zeros(net), "image.choice", "rocket"),
     "activation_grid": (lambda net: panels.activation_grid(net), "scale", "together"),
+    "activation_order": (lambda net: panels.activation_grid(net), "order", "by effect"),
     "activation_region": (lambda net: panels.activation_region(net), "rank", 2),
     "patches_of_channel": (lambda net: panels.patches_of_channel(net, PATCHES), "k", 3),
     "patches_linked": (lambda net: panels.patches_linked(net, PATCHES), "point.point", (0.1, 0.9)),

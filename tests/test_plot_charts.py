@@ -108,10 +108,10 @@ def test_bars_have_names_and_values():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"] and axes.yaxis_inverted()
 
 
-@pytest.mark.parametrize("width", [3.0, 4.8])
+@pytest.mark.parametrize("width", [4.0, 6.0])
 def test_a_long_title_of_bars_is_read_whole(width):
     figure = plot.bars(
-        ["a layer's name", "b"], [0.5, 0.25], "share", "a long title of a chart, " * 5 + "and its end", width
+        ["a layer's name", "b"], [0.5, 0.25], "share", "a long title of a chart, " * 3 + "and its end", width
     )
     figure.draw_without_rendering()
     title = figure.get_suptitle()

@@ -124,7 +124,7 @@ def activation_zeros(net: Network, photo: str = "flower") -> widgets.Explorer:
 
 
 def activation_grid(
-    net: Network, photo: str = "coffee", layer: str | None = None, scale: str = "each"
+    net: Network, photo: str = "coffee", layer: str | None = None, scale: str = "each", order: str = "by number"
 ) -> widgets.Explorer:
     """The maps of 24 channels of a layer, each on a scale of its own or all on one scale.
 
@@ -133,13 +133,17 @@ def activation_grid(
         photo: The name of the photo at first.
         layer: The layer at first; None means the middle stage of `net`.
         scale: 'each' or 'together'.
+        order: 'by number' or 'by effect': which channels come first, those that silencing takes most from the answer.
     """
     networks = widgets.NetworkPicker([net])
 
-    def draw(image: Tensor, net: Network, layer: str, scale: str) -> Figure:
+    def draw(image: Tensor, net: Network, layer: str, scale: str, order: str) -> Figure:
         square = prepared(image, net)
-        maps = hooks.read(net, square, [layer])[layer]
-        title = f"{net.name}, {layer}: the first channels, scale: {scale}"
+        maps, title = hooks.read(net, square, [layer])[layer], f"{net.name}, {layer}: the first channels"
+        if order == "by effect":
+            best = activations.channel_effects(net, square, layer).argsort(descending=True)
+            maps, numbers = maps[:, best], ", ".join(map(str, best[:6].tolist()))
+            title = f"{layer}: what counts most for '{net.predict(square, 1)[0][0].name}': {numbers}, …"
         return plot.channel_grid(maps, scale, limit=24, columns=6, title=title, photo=square)
 
     return widgets.explore(
@@ -147,11 +151,12 @@ def activation_grid(
         alt="A photo and 24 activation maps of one layer",
         title="activation maps",
         layout="beside",
-        shown=("image", "layer", "scale"),
+        shown=("image", "scale", "order"),
         image=widgets.ImagePicker(photo),
         net=networks,
         layer=widgets.LayerPicker(networks, activations.map_shapes, first=layer or net.stages.middle),
         scale=choice("scale", ["each", "together"], scale),
+        order=choice("order", ["by number", "by effect"], order),
     )
 
 
