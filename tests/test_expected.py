@@ -51,3 +51,15 @@ def test_winning_cells_are_where_the_largest_values_are():
     for channel, place in enumerate(((1, 2, 3), (0, 0, 4), (1, 3, 0))):
         maps[place[0], channel, place[1], place[2]] = 1
     assert expected.winning_cells(maps).tolist() == [[1, 2, 3], [0, 0, 4], [1, 3, 0]]
+
+
+def test_of_two_classes_the_share_is_p_times_one_minus_p():
+    """A linear network whose second logit is always 0: the probability's gradient is p (1 - p) of the logit's."""
+    line = torch.nn.Linear(3 * 8 * 8, 2)
+    with torch.no_grad():
+        line.weight[1] = 0
+        line.bias.zero_()
+    net = models.wrap(torch.nn.Sequential(torch.nn.Flatten(), line), input_size=8)
+    image = torch.rand(1, 3, 8, 8)
+    p = net(image).softmax(1)[0, 0].item()
+    assert expected.probability_share(net, image, 0) == pytest.approx(p * (1 - p), rel=1e-4)

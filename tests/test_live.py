@@ -21,7 +21,7 @@ from vizlib import images, optimize
 from vizlib.optimize import Step
 from vizlib.widgets import live, page, turn
 from vizlib.widgets.names import owned
-from vizlib.widgets.run_panel import RunPanel
+from vizlib.widgets.run_panel import RunPanel, curve, told
 
 
 @dataclass
@@ -632,3 +632,16 @@ def test_steps_may_come_from_any_iterator(monkeypatch, shown):
     monkeypatch.setenv("VIZLIB_LIVE", "0")
     run = live.run(lambda: iter([Step(1, torch.zeros(1, 3, 8, 8), {"a": 1.0})]), Knobs(), "gray")
     assert run.result().iteration == 1
+
+
+def test_what_shall_grow_is_told_with_its_own_sign_and_other_losses_as_a_sum():
+    assert told({"activation": -104.0}) == "activation 104"
+    assert told({"activation": -104.0, "L2": 0.5, "TV": 0.25}) == "activation 104; costs: L2 0.5, TV 0.25"
+    assert told({"content": 0.5, "style": 0.0}) == "loss 0.5 = content 0.5 + style 0"
+    assert told({"loss": 0.5}) == "loss 0.5" and told({}) == ""
+    assert "activation: 1 at step 1, 3 now" in curve({"activation": [-1.0, -2.0, -3.0]})
+    assert "activation minus costs: 1 at step 1, 2 now" in curve({"activation": [-1.0, -3.0], "TV": [0.0, 1.0]})
+    rising = re.search('points="([^"]+)"', curve({"activation": [-1.0, -2.0, -3.0]}))[1]
+    heights = [float(point.split(",")[1]) for point in rising.split()]
+    assert heights == sorted(heights, reverse=True)  # up is a smaller y
+    assert "loss: 3 at step 1, 2 now" in curve({"content": [1.0, 1.5], "style": [2.0, 0.5]})

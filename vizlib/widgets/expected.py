@@ -30,6 +30,15 @@ def fall_without(net: Network, image: Tensor, layer: str, channels: Tensor) -> f
     return (before.max() - after[0, before.argmax()]).item()
 
 
+def probability_share(net: Network, image: Tensor, index: int) -> float:
+    """How large the saliency of a class's probability is, as a share of that of its logit, both on the mean."""
+    pixels = image.clone().requires_grad_()
+    logits = net(pixels)
+    scores = logits[0, index], logits.softmax(1)[0, index]
+    of_logit, of_probability = (torch.autograd.grad(score, pixels, retain_graph=True)[0] for score in scores)
+    return (of_probability.abs().amax(1).mean() / of_logit.abs().amax(1).mean()).item()
+
+
 def strongest_channel(net: Network, image: Tensor, layer: str) -> int:
     """The channel of a layer's maps of one image that responds most, on the mean over places."""
     return hooks.read(net, image, [layer])[layer].mean((0, 2, 3)).argmax().item()

@@ -204,18 +204,35 @@ def _groups(inputs: Mapping[str, W.Widget], sliders: Mapping[str, W.Widget], sho
 
 def _progress(run: Watchable) -> str:
     seconds, goal = run.seconds, run.goal
-    losses = ", ".join(f"{html.escape(name)} {values[-1]:.4g}" for name, values in list(run.history.items()) if values)
+    losses = html.escape(told({name: values[-1] for name, values in list(run.history.items()) if values}))
     done = f"step {run.taken} of {goal}" if goal else f"step {run.taken}"
     left = f", {seconds / run.taken * (goal - run.taken):.0f} s left" if goal > run.taken > 0 else ""
     ending = left if run.state == engine.RUNNING else f", {run.state}"
     return f"{bar('progress of the run', run.taken, goal)} {done}, {seconds:.0f} s{ending}<br>{losses or '&nbsp;'}"
 
 
+GAIN = "activation"  # of the parts of a loss the one that shall grow: the loss has it with a minus
+
+
+def told(parts: Mapping[str, float]) -> str:
+    """The parts of a loss in words: what shall grow with its own sign, or the sum and what it is made of."""
+    if GAIN in parts:
+        costs = ", ".join(f"{name} {value:.4g}" for name, value in parts.items() if name != GAIN)
+        return f"{GAIN} {-parts[GAIN]:.4g}" + (f"; costs: {costs}" if costs else "")
+    terms = " + ".join(f"{name} {value:.4g}" for name, value in parts.items())
+    return terms if len(parts) < 2 else f"loss {sum(parts.values()):.4g} = {terms}"
+
+
 def curve(history: Mapping[str, list[float]], width: int = 260, height: int = 70) -> str:
-    """The total loss of all steps so far as a small SVG line chart, with the first and the latest value."""
+    """The total loss of all steps so far as a small SVG line chart, with the first and the latest value.
+
+    Where something shall grow, the line is what has been gained, minus the costs, and rises.
+    """
     parts = [list(values) for values in list(history.values())]
-    length = min(map(len, parts), default=0)
-    totals = [sum(values[i] for values in parts) for i in range(length)]
+    length, sign, name = min(map(len, parts), default=0), 1, "loss"
+    if GAIN in history:
+        sign, name = -1, GAIN if len(history) == 1 else f"{GAIN} minus costs"
+    totals = [sign * sum(values[i] for values in parts) for i in range(length)]
     if len(totals) < 2:
         return ""
     shown = totals[:: max(1, len(totals) // 200)]
@@ -223,9 +240,9 @@ def curve(history: Mapping[str, list[float]], width: int = 260, height: int = 70
     across, down = (width - 8) / max(1, len(shown) - 1), (height - 8) / max(high - low, 1e-12)
     points = " ".join(f"{4 + i * across:.1f},{4 + (high - y) * down:.1f}" for i, y in enumerate(shown))
     return (
-        f'<svg width="{width}" height="{height}" role="img" aria-label="loss curve">'
+        f'<svg width="{width}" height="{height}" role="img" aria-label="{name}, step by step">'
         f'<polyline points="{points}" fill="none" stroke="#3b528b" stroke-width="1.5"/></svg>'
-        f"<div>loss: {totals[0]:.4g} at step 1, {totals[-1]:.4g} now</div>"
+        f"<div>{name}: {totals[0]:.4g} at step 1, {totals[-1]:.4g} now</div>"
     )
 
 
