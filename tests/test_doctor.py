@@ -139,7 +139,7 @@ def test_a_network_that_cannot_be_loaded_and_one_that_is_not_here(monkeypatch):
     monkeypatch.delenv("VIZLIB_NETWORK")
     monkeypatch.setattr(models, "load", broken)
     (finding,) = found("network")
-    assert finding.grade == FAULT and "damaged" in finding.says
+    assert finding.grade == FAULT and "damaged" in finding.says and "files" in finding.advice
 
 
 def test_a_cache_that_cannot_be_written_or_is_full_is_noted_with_what_to_do(tmp_path, monkeypatch):

@@ -192,7 +192,11 @@ def processors() -> Iterator[Finding]:
 
 
 def network() -> Iterator[Finding]:
-    net = models.load("minivgg", device="cpu")
+    try:
+        net = models.load("minivgg", device="cpu")
+    except assets.AssetError:
+        yield Finding("network", FAULT, "the file of minivgg is missing or damaged", "see files")
+        return
     with torch.inference_mode():
         logits = net(torch.zeros(1, 3, net.input_size, net.input_size))
     if logits.shape != (1, len(net.classes)) or not logits.isfinite().all():
@@ -220,7 +224,7 @@ def bundled() -> Iterator[Finding]:
     wrong = [name for name, size, digest in rows if not whole(folder / name, int(size), digest)]
     if wrong or not rows:
         named = ", ".join(wrong[:5]) + (" …" if len(wrong) > 5 else "") or "SOURCES.md"
-        advice = "reinstall vizlib; in a clone: git checkout data"
+        advice = "in a clone: git checkout data; from a ZIP: unpack it again; otherwise reinstall vizlib"
         yield Finding(
             "files", FAULT, f"{len(wrong)} of {len(rows)} bundled files are missing or changed: {named}", advice
         )
