@@ -7,8 +7,8 @@
 --styles takes names of bundled style images or paths of image files. --photos is any folder of photos; nothing else is
 needed, because no picture serves as the right answer. The bundled network judges content and style, and so does an
 ImageNet SqueezeNet if --squeezenet has its weights. --begin goes on from a net of the same styles, and --only lets
-nothing learn but the scales and shifts of some of them: they change, and the other styles paint as before. Checkpoints are kept in the folder --run; the same command resumes
-from the latest one as if it had never been stopped.
+nothing learn but the scales and shifts of some of them: they change, and the other styles paint as before. Checkpoints
+are kept in the folder --run; the same command resumes from the latest one as if it had never been stopped.
 """
 
 import argparse
