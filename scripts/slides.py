@@ -6,7 +6,8 @@
 
 The marks are Jupyter's own (`slideshow.slide_type`); jupyterlab-rise and `nbconvert --to slides` read them. From left
 to right the slides are the talk: title, question, picture, panel, take-away. Whatever explains or is code stands one
-level below the slide before it (a subslide), so that nobody sees it who does not go down. `make present` opens it.
+level below the slide before it (a subslide), so that nobody sees it who does not go down. A question, a picture or
+a panel begins a slide of its own where the text before it is too long for both. `make present` opens it.
 """
 
 import argparse
@@ -20,7 +21,8 @@ SLIDE, BELOW, SAME, SKIP = "slide", "subslide", "-", "skip"
 HEADING = re.compile(r"^#{1,3} (.+)$", re.MULTILINE)
 TALK = ("Predict", "Explore", "Explain", "Summary")  # headings whose text an audience reads
 CLICKED = re.compile(r"\bwidgets\.(ask|recall)\(")
-SHORT = 120  # characters of a text that leave room for a picture on the same slide
+SHORT = 80  # characters of a text that leave room for a picture or a panel on the same slide
+LONG = 500  # characters of a text that leave no room for a question and its answers
 PANEL = re.compile(r"\bpanels\.\w+\(")
 
 
@@ -43,7 +45,9 @@ def slide_types(notebook: NotebookNode) -> list[str]:
             told = talk and (headings or not (exercise or explore))
             kind = SLIDE if told else SKIP if HEADING.sub("", cell.source).strip() == "" else BELOW
         elif CLICKED.search(cell.source):
-            kind = here
+            before = notebook.cells[number - 1]
+            long = number > 0 and before.cell_type == "markdown" and len(before.source) > LONG
+            kind = SLIDE if long else here
         elif exercise:
             kind = BELOW
         elif PANEL.search(cell.source) or any(has_picture(output.get("data", {})) for output in cell.outputs):

@@ -170,7 +170,7 @@ def test_a_page_that_runs_nothing_shows_an_empty_map_whatever_is_remembered(file
     assert shown == [record.html_progress({})] and "Nothing yet" in shown[0] and "■" not in shown[0]
 
 
-def test_a_button_forgets_everything(file, monkeypatch):
+def test_a_button_asks_before_it_forgets_everything(file, monkeypatch):
     record.note_prediction("eyes", True)
     shown, widgets = [], []
     handle = SimpleNamespace(update=lambda page: shown.append(page.data))
@@ -178,5 +178,17 @@ def test_a_button_forgets_everything(file, monkeypatch):
     monkeypatch.setattr(record, "show_widget", lambda widget, alt: widgets.append(widget))
     progress_map()
     assert "■" in shown[-1]
-    widgets[0].click()
+    ask, really, keep = widgets[0].children
+
+    def seen() -> list[str]:
+        return [button.description for button in widgets[0].children if button.layout.display != "none"]
+
+    assert seen() == ["forget my progress"]
+    ask.click()
+    assert seen() == ["really forget all of it", "keep it"] and len(shown) == 1 and file.exists()
+    keep.click()
+    assert seen() == ["forget my progress"] and len(shown) == 1 and file.exists()
+    ask.click()
+    really.click()
     assert "■" not in shown[-1] and len(shown) == 2 and not file.exists()
+    assert seen() == ["forget my progress"]

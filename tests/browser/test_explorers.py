@@ -58,3 +58,33 @@ def test_stop_keeps_what_is_shown(open_notebook):
     assert np.array_equal(notebook.picture(0), kept)
     assert 0 < shade(notebook) - 40 < 40
     assert notebook.errors() == []
+
+
+LAID_OUT = """\
+from vizlib import plot, widgets
+
+def draw(image, columns):
+    return plot.pictures(image)
+
+for layout in ("above", "beside"):
+    controls = {"image": widgets.ImagePicker(), "columns": widgets.span("columns", (0.32, 0.52))}
+    widgets.explore(draw, alt="a photo", layout=layout, **controls)
+"""
+WIDER = """() => [...document.querySelectorAll('.vizlib-panel, .vizlib-panel *')].filter(
+    part => part.clientWidth && part.scrollWidth > part.clientWidth && getComputedStyle(part).overflowX != 'visible'
+).map(part => `${part.className}: ${part.scrollWidth} in ${part.clientWidth}`)"""
+
+
+def test_nothing_scrolls_sideways_and_the_two_buttons_of_an_image_stay_together(open_notebook):
+    notebook = open_notebook("layout", [LAID_OUT])
+    notebook.run_cell(0)
+    notebook.explorers_drawn(2)
+    assert notebook.page.evaluate(WIDER) == []
+    for index in range(2):
+        choice, upload, camera = (
+            notebook.nth(f"vizlib-{name}", index).bounding_box() for name in ("image", "upload", "camera")
+        )
+        assert upload["y"] == camera["y"] and upload["x"] < camera["x"]
+        if index == 0:
+            assert abs(choice["y"] - camera["y"]) < 10, "with room for them they stand beside the choice"
+    assert notebook.errors() == []

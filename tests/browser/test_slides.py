@@ -52,6 +52,8 @@ def test_an_instructor_shows_a_lesson_and_moves_a_slider(lab: Lab, page: Page):
     assert page.locator(f"{UP} h3").inner_text().startswith("Explore")
     assert not page.locator(f"{UP} .jp-CodeCell .cm-content").first.is_visible(), "no code beside the panel"
     assert picture.bounding_box()["width"] >= 400
+    inside, height = page.locator(UP).evaluate("slide => [slide.scrollHeight, slide.clientHeight]")
+    assert inside <= height, "text, picture and controls are in sight"
 
     before, place = picture.evaluate(PICTURE), page.evaluate("location.hash")
     handle = page.locator(f"{UP} .vizlib-layer .noUi-handle").first

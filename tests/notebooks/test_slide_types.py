@@ -41,6 +41,8 @@ LESSON = [
     (new_markdown_cell("So it is."), "slide"),
     (new_markdown_cell("### Code\n\nThe loop is short."), "subslide"),
     (code('widgets.ask("b", "And now?", ["yes", "no"])', **HIDDEN), "slide"),
+    (new_markdown_cell("## 2. Measure\n\n" + "What a long story it is. " * 20 + "\n\n### Predict"), "slide"),
+    (code('widgets.ask("c", "And then?", ["yes", "no"])', **HIDDEN), "slide"),
     (new_markdown_cell("## Your turn\n\nWrite the loop."), "slide"),
     (code("answer = ..."), "subslide"),
     (code("check.answer(answer, 3, 'look again')", WORDS, **HIDDEN), "subslide"),

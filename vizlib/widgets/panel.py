@@ -14,6 +14,8 @@ STYLE = """<style>
 .vizlib-panel.vizlib-above .vizlib-shows, .vizlib-panel.vizlib-above .vizlib-controls { flex-basis: 100%;
   max-width: 100%; }
 .vizlib-panel .vizlib-picture, .vizlib-panel .vizlib-picture .widget-html-content { width: 100%; }
+.vizlib-panel .widget-vbox > .jupyter-widgets:not(.widget-box) {
+  max-width: calc(100% - 2 * var(--jp-widgets-margin, 2px)) !important; }
 .vizlib-panel .vizlib-picture img { display: block; max-width: 100%; max-height: 72vh; object-fit: contain;
   object-position: left top; }
 .vizlib-panel.vizlib-above .vizlib-controls, .vizlib-panel.vizlib-above .vizlib-folded { display: grid; width: 100%;
@@ -24,7 +26,9 @@ STYLE = """<style>
 .vizlib-panel.vizlib-above .vizlib-picture img { max-height: 58vh; }
 .vizlib-panel.vizlib-above.vizlib-live .vizlib-picture img { max-height: 49vh; }
 .vizlib-panel progress { width: 110px; vertical-align: middle; }
-.vizlib-panel .vizlib-image { flex: 0 1 300px; min-width: 180px; }
+.vizlib-panel .vizlib-image { flex: 1 1 240px; max-width: 300px; min-width: 180px; }
+.vizlib-panel .vizlib-bring { flex: 0 1 auto; flex-flow: row wrap; }
+.vizlib-panel .widget-readout { min-width: 6.5em; }
 .vizlib-panel .vizlib-more { flex: 0 0 auto; width: auto; }
 .vizlib-panel .widget-html-content { line-height: 1.35; white-space: normal; }
 .vizlib-panel :focus-visible { outline: 2px solid #1a73e8; outline-offset: 2px; }

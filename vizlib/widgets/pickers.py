@@ -78,7 +78,9 @@ class ImagePicker(W.VBox):
         self.camera = Camera(lambda content: self._uploaded("camera", content))
         self.message = W.HTML()
         self.choice.add_class("vizlib-image")
-        row = W.HBox([self.choice, self.upload, self.camera], layout={"flex_flow": "row wrap"})
+        bring = W.HBox([self.upload, self.camera])  # on a narrow page both move below the choice, not one of them
+        bring.add_class("vizlib-bring")
+        row = W.HBox([self.choice, bring], layout={"flex_flow": "row wrap"})
         super().__init__([row, self.message])
         self.choice.observe(self._choose, "value")
         self._choose()

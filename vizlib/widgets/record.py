@@ -66,22 +66,39 @@ def reset() -> None:
 
 
 def progress_map() -> None:
-    """Show which predictions were right and which exercises passed, by notebook, with a button that forgets it all."""
+    """Show which predictions were right and which exercises passed, by notebook, with a button that forgets it all.
+
+    The button asks before it does: a first click offers to forget or to keep everything.
+    """
     if not watched():
         display(HTML(html_progress({})))
         return
     shown = display(HTML(html_progress(load())), display_id=True)  # not in a widget: there, links lead nowhere
-    button = W.Button(description="forget my progress", layout={"width": "auto"})
-    button.add_class("vizlib-forget")
+    ask, really, keep = (
+        W.Button(description=text, layout={"width": "auto"})
+        for text in ("forget my progress", "really forget all of it", "keep it")
+    )
+    ask.add_class("vizlib-forget")
+    really.add_class("vizlib-forget-really")
+    really.button_style = "danger"
+
+    def asking(now: bool) -> None:
+        ask.layout.display = "none" if now else None
+        really.layout.display = keep.layout.display = None if now else "none"
 
     def forget(_: W.Button) -> None:
         reset()
         shown.update(HTML(html_progress(load())))
+        asking(False)
 
-    button.on_click(forget)
-    cells.own(cells.Parts(button))
-    answer_at_once(button)
-    show_widget(button, "A button that forgets your progress")
+    ask.on_click(lambda _: asking(True))
+    keep.on_click(lambda _: asking(False))
+    really.on_click(forget)
+    asking(False)
+    row = W.HBox([ask, really, keep])
+    cells.own(cells.Parts(row))
+    answer_at_once(row)
+    show_widget(row, "A button that forgets your progress, after it has asked")
 
 
 def html_progress(record: dict[str, Record]) -> str:

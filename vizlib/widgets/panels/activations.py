@@ -150,7 +150,6 @@ def activation_grid(
         draw,
         alt="A photo and 24 activation maps of one layer",
         title="activation maps",
-        layout="beside",
         shown=("image", "scale", "order"),
         image=widgets.ImagePicker(photo),
         net=networks,
