@@ -44,7 +44,7 @@ class Pick(NamedTuple):
 ROWS = [
     [
         Pick("09_gradient_ascent", "9a01first", "what a class would like to see (09)", (0, 0.04, 1, 1)),
-        Pick("12_deepdream", "97d93393", "DeepDream of a cloudy sky (12)", (0.503, 0.085, 1, 1)),
+        Pick("12_deepdream", "97d93393", "DeepDream of a pale sky (12)", (0.503, 0.085, 1, 1)),
         Pick("14_style_transfer", "n14nine", "one photo, nine paintings (14)", (0, 0.05, 1, 1)),
     ],
     [
