@@ -10,9 +10,12 @@ older() {
     .venv/bin/python -m venv ".venv/$name"
     .venv/bin/python -m uv pip install --quiet --python ".venv/$name/bin/python" \
         "$@" anywidget 'jupyter_client<8' 'setuptools<81'
-    # its own packages come first, and those of .venv where it has none
-    .venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$(
-        ".venv/$name/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz_vizlib.pth"
+    # its own packages come first, then those of .venv where it has none, and vizlib from the checkout: what .venv says of
+    # its place is not read here
+    {
+        .venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
+        pwd
+    } > "$(".venv/$name/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz_vizlib.pth"
 }
 
 case "$1" in

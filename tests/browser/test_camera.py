@@ -19,7 +19,7 @@ explorer = panels.predictions(models.load())
 FAILS = "name => { navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', name); }; }"
 FREEZE = """
 import os, signal, subprocess
-subprocess.Popen(["sh", "-c", f"sleep 6; kill -CONT {os.getpid()}"])
+subprocess.Popen(["sh", "-c", f"sleep 12; kill -CONT {os.getpid()}"])
 os.kill(os.getpid(), signal.SIGSTOP)
 """
 INSECURE = """() => {

@@ -21,10 +21,10 @@ def test_a_dream_turns_with_its_smoothing_and_its_layer_and_stays_when_stopped(o
     run = LiveRun(notebook)
     first = run.pixels()
     run.until(lambda: np.abs(run.pixels() - first).mean() > 1, "the picture changes")
-    run.until(lambda: run.part("activation") < -6, "the layer responds more strongly")
+    run.until(lambda: run.part("activation") > 6, "the layer responds more strongly")
 
     run.press("vizlib-octaves", "Home")
-    run.until(lambda: run.part("activation") < -18, "one octave, as large as the photo")
+    run.until(lambda: run.part("activation") > 18, "one octave, as large as the photo")
     photo = images.resize(images.load("chelsea"), SIZE)[0].permute(1, 2, 0).numpy() * 255
     smooth = grain(run.pixels() - photo)
     run.press("vizlib-smoothing", "Home")
@@ -32,7 +32,7 @@ def test_a_dream_turns_with_its_smoothing_and_its_layer_and_stays_when_stopped(o
 
     before, at = run.pixels(), run.step()
     run.press("vizlib-layer", "Home")
-    run.until(lambda: run.part("activation") > -3, "conv1 responds less")
+    run.until(lambda: run.part("activation") < 3, "conv1 responds less")
     run.until(lambda: np.abs(run.pixels() - before).mean() > 5, "its stripes take the place of the eyes")
     run.until(lambda: run.step() > at + 50, "they are settled")
     notebook.screenshot("12_deepdream")
