@@ -54,6 +54,9 @@ ROWS = [
     ],
     [
         Pick("04_activations", "ae65f0ad", "a channel that fires at eyes (04)", (0, 0.06, 1, 1)),
+        Pick("14_style_transfer", "n14strok", "small, middle and broad panes (14)"),
+    ],
+    [
         Pick("13_texture_synthesis", "fec01370", "grown, and copied from where (13)"),
         Pick("09_gradient_ascent", "9a14robu", "a robust network needs no tricks (09)", (0, 0.06, 1, 1)),
     ],
