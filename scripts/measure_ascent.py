@@ -1,6 +1,6 @@
 """Climb to the classes of MiniVGG in several ways, ask a second network what it sees, and write data/ascent.json.
 
-    python scripts/measure_ascent.py --every 4
+    python scripts/measure_ascent.py
 
 One thing is changed at a time: every way has the same number of steps, optimiser, learning rate and size, and the same
 noise at its start. For each way and class the file has the probability that the network which climbed gives to the
