@@ -81,20 +81,27 @@ def streamline(flow: Array, y: float, x: float, length: float, step: float = 4.0
 
 
 def across_and_along(path: Array, rows: Array, columns: Array) -> tuple[Array, Array]:
-    """How far each pixel is from a path, negative on its left, and how far along it the nearest point is, in [0, 1]."""
-    start, leg = path[:-1], np.diff(path, axis=0)
-    length = np.maximum(np.hypot(*leg.T), 1e-9)
-    dy, dx = rows[..., None] - start[:, 0], columns[..., None] - start[:, 1]
-    t = np.clip((dy * leg[:, 0] + dx * leg[:, 1]) / length**2, 0, 1)
-    distance = np.hypot(dy - t * leg[:, 0], dx - t * leg[:, 1])
-    nearest = distance.argmin(-1)[..., None]
-    side = np.sign(dy * leg[:, 1] - dx * leg[:, 0])
+    """How far each pixel is from a path, negative on its left, and how far along it the nearest point is, in [0, 1].
 
-    def pick(values: Array) -> Array:
-        return np.take_along_axis(values, nearest, -1)[..., 0]
-
-    traveled = (np.cumsum(length) - length + t * length) / length.sum()
-    return pick(distance) * np.where(pick(side) < 0, -1, 1), pick(traveled)
+    Args:
+        path: Its corners `(k, 2)`.
+        rows, columns: Of the pixels, `(h, 1)` and `(1, w)`; both results are `(h, w)`.
+    """
+    legs = np.diff(path, axis=0)
+    lengths = np.maximum(np.hypot(*legs.T), 1e-9)
+    starts = np.cumsum(lengths) - lengths
+    nearest = np.full((rows.size, columns.size), np.inf)
+    side, along = np.zeros(nearest.shape), np.zeros(nearest.shape)
+    for (y, x), (down, right), length, start in zip(path, legs / lengths[:, None], lengths, starts, strict=False):
+        dy, dx = rows - y, columns - x
+        passed = dy * down + dx * right
+        t = np.minimum(np.maximum(passed, 0), length)
+        squared = dy**2 + dx**2 - t * (2 * passed - t)
+        closer = squared < nearest
+        np.copyto(nearest, squared, where=closer)
+        np.copyto(side, dy * right - dx * down, where=closer)
+        np.copyto(along, start + t, where=closer)
+    return np.sqrt(np.maximum(nearest, 0)) * np.where(side < 0, -1, 1), along / lengths.sum()
 
 
 def stroke(canvas: Array, relief: Array, path: Array, width: float, color: Array, random: Random) -> None:
@@ -103,7 +110,7 @@ def stroke(canvas: Array, relief: Array, path: Array, width: float, color: Array
     bottom, right = np.minimum(np.ceil(path.max(0) + width).astype(int) + 1, SIDE)
     if top >= bottom or left >= right:
         return
-    rows, columns = np.mgrid[top:bottom, left:right].astype(float)
+    rows, columns = (axis.astype(float) for axis in np.ogrid[top:bottom, left:right])
     across, along = across_and_along(path, rows, columns)
     bristles = gaussian_filter1d(random.normal(size=64), 1.2, mode="wrap")
     streak = np.interp(across / width * 40, np.arange(-32, 32), bristles)

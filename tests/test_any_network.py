@@ -676,15 +676,3 @@ def test_the_network_of_the_course_is_the_one_that_the_environment_names(monkeyp
     monkeypatch.setenv("VIZLIB_NETWORK", "alexnett")
     with pytest.raises(LookupError, match="'alexnett'.*'alexnet'"):
         models.load()
-
-
-@pytest.mark.parametrize("name", list(models.names()))
-def test_every_network_has_five_stages_in_the_order_of_the_run(name: str):
-    net = models.load(name, "cpu", weights="untrained")
-    places = [list(net.layers).index(layer) for layer in net.stages]
-    assert places == sorted(set(places)) and set(net.stages) <= activations.map_shapes(net).keys()
-    net.name = "unknown"
-    spread = [list(net.layers).index(layer) for layer in net.stages]
-    assert spread == sorted(spread) and len(set(spread)) == 5
-    content, styles = stages.content_and_style_layers(net)
-    assert {*content, *styles} <= activations.map_shapes(net).keys()

@@ -147,15 +147,13 @@ def test_traced_and_scripted_modules_have_code_too():
         assert fingerprint(make(relu)) == fingerprint(make(relu))
 
 
-def test_every_process_finds_the_same():
+def test_every_process_finds_the_same(capsys):
     code = (
         "import torch; from vizlib import models; from vizlib.analysis.fingerprint import fingerprint\n"
         "class Net(torch.nn.Module):\n"
         "    def forward(self, x): return x if x in {'a', 'b', 'c', 'd'} else {x: 1}\n"
         "print(fingerprint(models.load('minivgg').module, Net()))"
     )
-    found = {
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-        for _ in range(2)
-    }
-    assert len(found) == 1
+    there = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    exec(code, {"__name__": "__main__"})
+    assert capsys.readouterr().out == there

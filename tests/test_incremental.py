@@ -337,7 +337,7 @@ def test_networks_run_and_are_traced_in_other_threads_meanwhile():
                 wrong.append(error)
 
     threads = [threading.Thread(target=run, args=pair) for pair in zip(nets, expected, strict=True)]
-    threads += [threading.Thread(target=lambda net=net: [trace(net.module) for _ in range(20)]) for net in nets]
+    threads += [threading.Thread(target=lambda net=net: [trace(net.module) for _ in range(6)]) for net in nets]
     for thread in threads:
         thread.start()
     for thread in threads[2:]:

@@ -2,6 +2,7 @@
 
 import io
 from collections import OrderedDict
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -103,19 +104,19 @@ def test_the_names_are_few():
     assert len(plot.__all__) == len(set(plot.__all__)) <= 32  # four of them are diagrams
 
 
-def _kinds(seed: int) -> dict[str, Figure]:
-    """A figure of each kind that panels draw, with other contents for another seed."""
+def _kinds(seed: int) -> dict[str, Callable[[], Figure]]:
+    """A figure of each kind that panels draw, made when it is called; with other contents for another seed."""
     g = torch.Generator().manual_seed(seed)
     image, maps = torch.rand(1, 3, 48, 64, generator=g), torch.rand(4, 12, 12, generator=g)
     factor, word = 10.0 ** (-3 * seed), "an Egyptian cat, tabby" if seed else "cat"
     answers = [(word, 0.9 - 0.1 * seed, 1), ("dog", 0.05, 2)]
     return {
-        "signed": plot.signed_grids({"a": maps[0] - 0.5, "b": factor * (maps[1] - 0.5)}, title="x"),
-        "heat": plot.heat_map(image, factor * maps[0], title=word, label="drop", signed=True),
-        "heats": plot.heat_maps(image, [maps[0], maps[1]], [word, word]),
-        "channels": plot.channel_grid(maps, "together", title=word),
-        "pictures": plot.pictures([image, maps[0]], [word, "b"]),
-        "predictions": plot.predictions(image, answers, word),
+        "signed": lambda: plot.signed_grids({"a": maps[0] - 0.5, "b": factor * (maps[1] - 0.5)}, title="x"),
+        "heat": lambda: plot.heat_map(image, factor * maps[0], title=word, label="drop", signed=True),
+        "heats": lambda: plot.heat_maps(image, [maps[0], maps[1]], [word, word]),
+        "channels": lambda: plot.channel_grid(maps, "together", title=word),
+        "pictures": lambda: plot.pictures([image, maps[0]], [word, "b"]),
+        "predictions": lambda: plot.predictions(image, answers, word),
     }
 
 
@@ -123,18 +124,18 @@ def _kinds(seed: int) -> dict[str, Figure]:
 def test_a_figure_that_follows_a_slider_looks_as_it_would_by_itself(kind, monkeypatch):
     """Only the first of its kind is laid out, and the next ones take over its places: as they would be anyway."""
     monkeypatch.setattr(figures, "_places", OrderedDict())
-    plot.encode(_kinds(0)[kind], quickly=True)
+    plot.encode(_kinds(0)[kind](), quickly=True)
     for seed in (0, 1, 2):
-        quick, _ = plot.encode(_kinds(seed)[kind], quickly=True)
-        alone = figures._packed(figures._pixels(_kinds(seed)[kind]), "jpeg", **figures.JPEG)
+        quick, _ = plot.encode(_kinds(seed)[kind](), quickly=True)
+        alone = figures._packed(figures._pixels(_kinds(seed)[kind]()), "jpeg", **figures.JPEG)
         assert np.abs(pixels(quick) - pixels(alone)).mean() < (0.1 if seed == 0 else 1.5), f"{kind}, {seed}"
 
 
 def test_places_are_found_again_only_where_texts_need_no_room_of_their_own(monkeypatch):
     monkeypatch.setattr(figures, "_places", OrderedDict())
-    for kind, figure in _kinds(0).items():
+    for kind, draw in _kinds(0).items():
         before = len(figures._places)
-        plot.encode(figure, quickly=True)
+        plot.encode(draw(), quickly=True)
         assert (len(figures._places) > before) == (kind not in ("pictures", "predictions")), kind
     monkeypatch.setattr(figures, "KINDS", 2)
     for side in range(9, 14):

@@ -21,7 +21,7 @@ def test_scikit_learn_finds_what_brute_force_finds():
 
 @pytest.mark.slow
 def test_on_tiny_imagenet_features_find_the_class_far_more_often_than_pixels(tiny_imagenet):
-    net, validation_images = models.load("minivgg", device="cpu"), tiny_imagenet(5)  # 2,000 images of 40 classes
+    net, validation_images = models.load("minivgg", device="cpu"), tiny_imagenet(10)  # 1,000 images of 20 classes
     learned = features.features(net, validation_images, cached=False).values
     # at 32 px pixels do a little better than at 64 (0.0195 against 0.0170 on all 10,000), so they are given that size
     pixels = features.features(net, validation_images, "pixels", side=32, cached=False).values
@@ -29,4 +29,4 @@ def test_on_tiny_imagenet_features_find_the_class_far_more_often_than_pixels(tin
     by_pixels = neighbours.precision_at_k(pixels, validation_images.labels, 5)
     print(f"precision at 5: {by_features:.3f} by features, {by_pixels:.3f} by pixels")
     assert by_features > 4 * by_pixels
-    assert 1 / 40 < by_pixels < 0.2 < by_features
+    assert 1 / 20 < by_pixels < 0.2 < by_features

@@ -7,10 +7,12 @@ import pytest
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What builds the site takes a minute or two."""
+    """What builds the site takes a minute or two, and one process builds it for all."""
     for item in items:
-        if item.path.parent == Path(__file__).parent and "site" in getattr(item, "fixturenames", ()):
-            item.add_marker("slow")
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.xdist_group("site"))
+            if "site" in getattr(item, "fixturenames", ()):
+                item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")
