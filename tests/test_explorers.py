@@ -5,6 +5,7 @@ import io
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -373,6 +374,60 @@ def test_finish_without_any_result(monkeypatch):
         widgets.finish(iter([]), "counting")
     with pytest.raises(KeyboardInterrupt):
         widgets.finish(counting(5, interrupt_at=1), "counting")
+
+
+def climbing(length: int, at_work: set | None = None, fails: type[BaseException] | None = None) -> Iterator[Step]:
+    for i in range(1, length + 1):
+        if at_work is not None:
+            at_work.add(threading.get_ident())
+            time.sleep(0.02)
+        if fails and i == 2:
+            raise fails(f"at step {i}")
+        yield Step(i, torch.full((1,), i), {})
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_finish_all_gives_the_last_step_of_each_and_shares_out_the_cores(threads, monkeypatch):
+    monkeypatch.setenv("VIZLIB_LIVE", "0")
+    monkeypatch.setattr(progress, "default_device", lambda: torch.device("cpu"))
+    at_work, before = set(), torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        found = widgets.finish_all({n: climbing(n, at_work) for n in (7, 3, 5, 4)}, "climbing")
+    finally:
+        torch.set_num_threads(before)
+    assert list(found) == [7, 3, 5, 4] and [step.iteration for step in found.values()] == [7, 3, 5, 4]
+    assert len(at_work) == threads
+
+
+def test_finish_all_counts_what_has_ended(monkeypatch):
+    monkeypatch.setenv("VIZLIB_LIVE", "1")
+    shown = []
+    monkeypatch.setattr(progress, "display", lambda *a, **k: SimpleNamespace(update=lambda page: shown.append(page)))
+    widgets.finish_all({n: climbing(n) for n in (1, 2, 3)}, "climbing")
+    assert "3 of 3, done in" in shown[-1].data
+
+
+@pytest.mark.parametrize("interrupted", ["a", "b", "c"])
+def test_finish_all_when_interrupted_gives_one_step_of_what_had_not_begun(interrupted, monkeypatch):
+    monkeypatch.setenv("VIZLIB_LIVE", "0")
+    monkeypatch.setattr(progress, "in_order", lambda run, runs: (press(run, name) for name in runs))
+
+    def press(run, name):
+        if name == interrupted:
+            raise KeyboardInterrupt
+        return run(name)
+
+    found = widgets.finish_all({name: climbing(5) for name in "abc"}, "climbing")
+    assert [step.iteration for step in found.values()] == [5 if name < interrupted else 1 for name in "abc"]
+
+
+def test_finish_all_says_what_went_wrong(monkeypatch):
+    monkeypatch.setenv("VIZLIB_LIVE", "0")
+    with pytest.raises(ArithmeticError, match="at step 2"):
+        widgets.finish_all({"good": climbing(3), "bad": climbing(3, fails=ArithmeticError)}, "climbing")
+    with pytest.raises(ValueError, match="no step"):
+        widgets.finish_all({"empty": climbing(0)}, "climbing")
 
 
 # --- is somebody there? ---------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from vizlib.widgets.film import film
 from vizlib.widgets.names import explain_missing_names
 from vizlib.widgets.page import watched
 from vizlib.widgets.pickers import ChannelPicker, ImagePicker, LayerPicker, NetworkPicker, PointPicker
-from vizlib.widgets.progress import finish
+from vizlib.widgets.progress import finish, finish_all
 from vizlib.widgets.questions import ask, recall
 from vizlib.widgets.record import progress_map
 from vizlib.widgets.saving import SaveButton, save_button
@@ -31,6 +31,7 @@ __all__ = [
     "explore",
     "film",
     "finish",
+    "finish_all",
     "fraction",
     "integer",
     "progress_map",

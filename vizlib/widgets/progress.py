@@ -2,16 +2,25 @@
 
 import html
 import time
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import NamedTuple, TypeVar
 
 from IPython.display import HTML, display
 
-from vizlib.optimize import Partial, Step
+from vizlib.compute import default_device, in_order
+from vizlib.optimize import Partial, Step, last
 from vizlib.widgets.page import watched
 from vizlib.widgets.picture import bar
 
-P = TypeVar("P", bound=Partial | Step)
+K, P = TypeVar("K", bound=Hashable), TypeVar("P", bound=Partial | Step)
+
+
+class _Ended(NamedTuple):
+    """How many of several optimisations have ended."""
+
+    done: int
+    total: int
 
 
 def finish(steps: Iterable[P], label: str, total: int = 0) -> P:
@@ -48,6 +57,36 @@ def finish(steps: Iterable[P], label: str, total: int = 0) -> P:
     if shown:
         shown.update(HTML(_line(label, result, total, time.perf_counter() - start, state)))
     return result
+
+
+def finish_all(runs: Mapping[K, Iterator[Step]], label: str) -> dict[K, Step]:
+    """The last step of each of several optimisations, as many at a time as there are cores, with one progress bar.
+
+    One small picture keeps one core busy and hardly a second: two pictures at a time, a core for each, are done in
+    about two thirds of the time that they take one after the other.
+
+    Interrupting the kernel ends it early: what is being computed is finished, and the others make one step.
+
+    Args:
+        runs: A name for each optimisation, and its steps, such as `style.transfer(...)` gives; none may need another.
+        label: What is being done, in a few words.
+
+    Raises:
+        ValueError: An optimisation has no step.
+    """
+    ended: dict[K, Step] = {}
+
+    def run(name: K) -> None:
+        ended[name] = last(runs[name])
+
+    def counted() -> Iterator[_Ended]:
+        alone = default_device().type != "cpu"
+        for done, _ in enumerate(map(run, runs) if alone else in_order(run, runs), 1):
+            yield _Ended(done, len(runs))
+
+    with suppress(KeyboardInterrupt):  # before the first of them had ended
+        finish(counted(), label)
+    return {name: ended[name] if name in ended else next(iter(steps)) for name, steps in runs.items()}
 
 
 def _line(label: str, result: Partial | Step, total: int, seconds: float, state: str = "") -> str:
