@@ -353,13 +353,18 @@ def test_cats_and_coffee(minivgg):
 
 
 @pytest.mark.slow
-def test_the_bundled_network_needs_no_torchvision():
-    """Importing it takes as long as importing torch itself: seconds before the first picture of a notebook."""
+def test_the_bundled_network_needs_neither_torchvision_nor_the_compiler():
+    """Importing them takes as long as importing torch itself: seconds before the first picture of a notebook."""
     code = (
         "import sys; from vizlib import images, models, plot, widgets; "
         "from vizlib.analysis import occlusion; net = models.load('minivgg', 'cpu'); "
         "photo = images.prepare(images.load('chelsea'), net.input_size); "
         "net.predict(photo); occlusion.occlusion(net, photo, None, 32, 32); "
+        "from vizlib.optimize import last; from vizlib.synthesis import ascent, deepdream, style; "
+        "knobs = ascent.AscentKnobs(2, blur=1); "
+        "last(ascent.ascend(net, ascent.blank(net, fourier=True), ascent.logit(net, 3), knobs)); "
+        "last(deepdream.dream(net, photo, deepdream.DreamKnobs(layer='relu4', steps=2, octaves=2))); "
+        "last(style.transfer(net, photo, [photo], style.StyleKnobs(steps=2, size=64, scales=1, optimizer='lbfgs'))); "
         "print('torchvision' in sys.modules, 'torch._dynamo' in sys.modules)"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

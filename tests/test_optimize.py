@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from vizlib import images
-from vizlib.optimize import Diverged, OptimizerKnobs, Pixels, Spectrum, Step, last, minimize
+from vizlib.optimize import Adam, Diverged, OptimizerKnobs, Pixels, Spectrum, Step, last, minimize
 from vizlib.optimize.optimizers import LONGEST_STEP, OPTIMIZERS
 from vizlib.optimize.parametrizations import color_matrix, frequency_scale
 
@@ -243,6 +243,50 @@ def test_impossible_pictures_are_refused():
 
 def test_optimisers_are_listed():
     assert list(OPTIMIZERS) == ["adam", "lbfgs", "normalized", "sign", "gradient"]
+
+
+@pytest.mark.parametrize("make", [gray, spectrum])
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [
+        ("adam", torch.optim.Adam),
+        ("gradient", torch.optim.SGD),
+        ("lbfgs", lambda p, lr: torch.optim.LBFGS(p, lr, 1, history_size=10, tolerance_grad=-1, tolerance_change=-1)),
+    ],
+)
+def test_steps_are_those_of_torch(name, reference, make):
+    ours, theirs = make(), make()
+    pairs = OPTIMIZERS[name](ours.parameters, lr=0.02), reference(theirs.parameters, lr=0.02)
+    for step in range(12):
+        for optimizer, picture in zip(pairs, (ours, theirs), strict=True):
+            optimizer.param_groups[0]["lr"] = 0.02 if step < 6 else 0.005
+
+            def closure(optimizer=optimizer, picture=picture):
+                with torch.enable_grad():
+                    optimizer.zero_grad()
+                    loss = distance(picture.image(), 1)["distance"]
+                    loss.backward()
+                return loss
+
+            optimizer.step(closure)
+    for one, other in zip(ours.parameters, theirs.parameters, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_adam_trains_a_module_as_that_of_torch_does():
+    ours, theirs = (torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2)) for _ in "ab")
+    theirs.load_state_dict(ours.state_dict())
+    unused = torch.nn.Parameter(torch.ones(2))
+    options = {"lr": 0.01, "betas": (0.8, 0.99)}
+    pairs = Adam([*ours.parameters(), unused], **options), torch.optim.Adam(theirs.parameters(), **options)
+    for batch in torch.rand(10, 16, 4):
+        for optimizer, module in zip(pairs, (ours, theirs), strict=True):
+            optimizer.zero_grad()
+            module(batch).square().sum().backward()
+            optimizer.step()
+    assert unused.equal(torch.ones(2))
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
 def test_lbfgs_never_moves_the_picture_far_in_one_step():

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from vizlib import models
 from vizlib.models import Network
+from vizlib.optimize import Adam
 
 SIDE, DIGIT = 32, 22  # the side of an image and of the digit in it, in pixels
 ORANGE = (1.0, 0.6, 0.1)
@@ -114,7 +115,7 @@ def train(pictures: Tensor, labels: Tensor, name: str, epochs: int = 15, seed: i
         second = nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)
         third = nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1)
         module = nn.Sequential(*first, *second, *third, nn.Flatten(), nn.Linear(32, 2))
-        optimizer = torch.optim.Adam(module.parameters(), lr=3e-3)
+        optimizer = Adam(module.parameters(), lr=3e-3)
         for _ in range(epochs):
             for batch in torch.randperm(len(labels)).split(32):
                 loss = F.cross_entropy(module((pictures[batch] - 0.5) / 0.25), labels[batch])

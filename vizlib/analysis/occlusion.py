@@ -71,11 +71,9 @@ def shown(net: Network, image: Tensor, fill: Fill = "mean", seed: int = 0) -> Te
     if isinstance(fill, Tensor) and fill.shape == image.shape:
         return fill.to(image)
     if isinstance(fill, str) and fill == "blur":
-        from torchvision.transforms.functional import gaussian_blur  # here: importing torchvision takes seconds
-
         sigma = max(image.shape[2:]) / 16
-        kernel = [2 * min(math.ceil(3 * sigma), side - 1) + 1 for side in reversed(image.shape[2:])]
-        return gaussian_blur(image, kernel, sigma)
+        down, across = (min(math.ceil(3 * sigma), side - 1) for side in image.shape[2:])
+        return images.gaussian_blur(image, sigma, (down, across))
     if isinstance(fill, str) and fill == "noise":
         return torch.rand(image.shape, generator=torch.Generator().manual_seed(seed)).to(image)
     mean = net.mean.flatten().tolist()

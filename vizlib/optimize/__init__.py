@@ -6,11 +6,13 @@ The functions to minimise and to maximise, and those that keep an image natural,
 
 from vizlib.optimize.loop import Diverged, Losses, minimize
 from vizlib.optimize.objectives import Activations, Objective
+from vizlib.optimize.optimizers import Adam
 from vizlib.optimize.parametrizations import Parametrization, Pixels, Spectrum
 from vizlib.optimize.steps import Knobs, OptimizerKnobs, Partial, Step, expect, finite, last, stage
 
 __all__ = [
     "Activations",
+    "Adam",
     "Diverged",
     "Knobs",
     "Losses",

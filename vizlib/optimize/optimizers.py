@@ -1,6 +1,10 @@
-"""The optimisers that the knobs choose from: how each turns a gradient into a step."""
+"""The optimisers that the knobs choose from: how each turns a gradient into a step.
 
-from collections.abc import Callable
+Adam and plain gradient descent take the very steps of `torch.optim`. Those import the compiler of PyTorch at their
+first step, which nothing here needs: two seconds and 150 MB before the first picture.
+"""
+
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +13,74 @@ from vizlib.optimize.parametrizations import Parametrization
 from vizlib.optimize.steps import Knobs, finite
 
 
-class _Straight(torch.optim.Optimizer):
+def _plain(method: Callable) -> Callable:
+    """A method of torch's, without the wrapper that imports the compiler to tell it to keep out."""
+    return getattr(method, "__wrapped__", method)
+
+
+class _Light(torch.optim.Optimizer):
+    """An optimiser that imports no compiler."""
+
+    add_param_group = _plain(torch.optim.Optimizer.add_param_group)
+    zero_grad = _plain(torch.optim.Optimizer.zero_grad)
+
+
+class Adam(_Light):
+    """The steps of `torch.optim.Adam`: the mean of past gradients, divided by the root of the mean of their squares.
+
+    Args:
+        parameters: Tensors that are changed in place.
+        lr: The learning rate, about how far each value moves in a step.
+        betas: How much of the old mean, and of the old mean of the squares, each step keeps.
+        eps: Added to the root.
+
+    Paper: Kingma and Ba 2015, "Adam: a method for stochastic optimization".
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+    ):
+        super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+        total = None if closure is None else closure()
+        for group in self.param_groups:
+            keep, keep_squares = group["betas"]
+            for parameter in (p for p in group["params"] if p.grad is not None):
+                state, gradient = self.state[parameter], parameter.grad
+                if not state:
+                    state |= {"step": torch.zeros(()), "exp_avg": torch.zeros_like(parameter)}
+                    state["exp_avg_sq"] = torch.zeros_like(parameter)
+                state["step"] += 1
+                mean = state["exp_avg"].lerp_(gradient, 1 - keep)
+                squares = state["exp_avg_sq"].mul_(keep_squares).addcmul_(gradient, gradient, value=1 - keep_squares)
+                steps = state["step"].item()
+                root = (squares.sqrt() / (1 - keep_squares**steps) ** 0.5).add_(group["eps"])
+                parameter.addcdiv_(mean, root, value=-group["lr"] / (1 - keep**steps))
+        return total
+
+
+class GradientDescent(_Light):
+    """The steps of `torch.optim.SGD` without momentum."""
+
+    def __init__(self, parameters: Iterable[Tensor], lr: float):
+        super().__init__(parameters, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Tensor]) -> Tensor:
+        total = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.add_(parameter.grad, alpha=-group["lr"])
+        return total
+
+
+class _Straight(_Light):
     """Steps along a function of the current gradient only, with no memory of earlier ones."""
 
     def __init__(self, parameters: list[Tensor], lr: float):
@@ -44,9 +115,11 @@ class SignedGradient(_Straight):
     direction = staticmethod(torch.sign)
 
 
-def _lbfgs(parameters: list[Tensor], lr: float) -> torch.optim.LBFGS:
+class _LBFGS(_Light, torch.optim.LBFGS):
     """L-BFGS with one update per step and a short memory; negative tolerances keep it from stopping early."""
-    return torch.optim.LBFGS(parameters, lr, max_iter=1, history_size=10, tolerance_grad=-1, tolerance_change=-1)
+
+    def __init__(self, parameters: list[Tensor], lr: float):
+        super().__init__(parameters, lr, max_iter=1, history_size=10, tolerance_grad=-1, tolerance_change=-1)
 
 
 LONGEST_STEP = 0.1  # the longest step of L-BFGS, as the root mean square change of the pixels
@@ -77,11 +150,11 @@ def shorten(optimizer: torch.optim.LBFGS, picture: Parametrization, kept: list[T
 
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "lbfgs": _lbfgs,
+    "adam": Adam,
+    "lbfgs": _LBFGS,
     "normalized": NormalizedGradient,
     "sign": SignedGradient,
-    "gradient": torch.optim.SGD,
+    "gradient": GradientDescent,
 }
 
 

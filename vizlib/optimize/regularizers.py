@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vizlib.images import gaussian_blur
+
 
 def total_variation(image: Tensor) -> Tensor:
     """The roughness of an image: the mean squared difference of vertical plus that of horizontal neighbours.
@@ -35,10 +37,8 @@ def l2_norm(image: Tensor, center: Tensor | float = 0.0) -> Tensor:
 
 def blur(value: Tensor, sigma: float) -> Tensor:
     """A Gaussian blur of images `(N, C, H, W)` with a standard deviation of `sigma` pixels (Yosinski et al. 2015)."""
-    from torchvision.transforms.v2.functional import gaussian_blur  # here, because importing torchvision takes seconds
-
     reach = min(max(1, round(3 * sigma)), min(value.shape[2:]) - 1)  # the border is reflected, which allows no more
-    return gaussian_blur(value, [2 * reach + 1] * 2, [sigma] * 2)
+    return gaussian_blur(value, sigma, reach)
 
 
 def clip(value: Tensor, size: Tensor, share: float) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 from vizlib.compute import bf16
 from vizlib.hooks import read
 from vizlib.models import Network
-from vizlib.optimize import Diverged, Step, expect, losses, regularizers
+from vizlib.optimize import Adam, Diverged, Step, expect, losses, regularizers
 from vizlib.synthesis.fast_style import StyleNet
 
 
@@ -111,7 +111,7 @@ def train(
     """
     if not any(parameter.requires_grad for parameter in net.parameters()):
         raise ValueError("the net is frozen, as load gives it: net.requires_grad_(True) lets it learn")
-    optimizer = optimizer or torch.optim.Adam(net.parameters())
+    optimizer = optimizer or Adam(net.parameters())
     iteration = done
     while iteration < knobs.steps:
         iteration += 1

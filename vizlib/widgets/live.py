@@ -36,11 +36,7 @@ COLAB_SECONDS = 30
 
 def sheet(step: Step) -> Tensor:
     """What a run shows by default: the image, or a batch as a grid four images wide, `(1, 3, H, W)`."""
-    if len(step.image) == 1:
-        return step.image
-    from torchvision.utils import make_grid  # here, because importing torchvision takes seconds
-
-    return make_grid(step.image, nrow=4, padding=2, pad_value=1)[None]
+    return images.sheet(step.image, columns=4)
 
 
 class Run:

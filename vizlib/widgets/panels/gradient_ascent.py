@@ -11,7 +11,7 @@ from torch import Tensor
 from vizlib import models, widgets
 from vizlib.analysis.activations import map_shapes
 from vizlib.hooks import read
-from vizlib.images import resize
+from vizlib.images import resize, sheet
 from vizlib.models import Network, stages
 from vizlib.optimize import Step, objectives
 from vizlib.plot.one_offs import with_bars
@@ -44,9 +44,7 @@ def judged() -> Callable[..., Tensor]:
 
 def contact_sheet(columns: int) -> Callable[[Step], Tensor]:
     """A picture for `live.run`: a batch of images, each 160 pixels wide, in so many columns."""
-    from torchvision.utils import make_grid  # here, because importing torchvision takes seconds
-
-    return lambda step: make_grid(resize(step.image, (160, 160), "bicubic"), columns, padding=4, pad_value=1)[None]
+    return lambda step: sheet(resize(step.image, (160, 160), "bicubic"), columns, gap=4)
 
 
 def _side(net: Network) -> int:

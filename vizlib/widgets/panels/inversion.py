@@ -169,11 +169,9 @@ def inversion_seeds(
         small = square(net, photo)
         return inversion.invert(net, small, inversion.noise(net, small, n=4), knobs)
 
-    from torchvision.utils import make_grid  # here, because importing torchvision takes seconds
-
     def picture(step: Step, net: Network, photo: Tensor) -> Tensor:
         row = torch.cat([square(net, photo), step.image])
-        return make_grid(images.resize(row, 180, "bicubic"), 5, padding=4, pad_value=1)[None]
+        return images.sheet(images.resize(row, 180, "bicubic"), 5, gap=4)
 
     return live.run(
         start,
