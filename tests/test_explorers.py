@@ -422,6 +422,22 @@ def test_finish_all_when_interrupted_gives_one_step_of_what_had_not_begun(interr
     assert [step.iteration for step in found.values()] == [5 if name < interrupted else 1 for name in "abc"]
 
 
+def test_finish_all_when_interrupted_between_two_steps_keeps_what_was_reached(monkeypatch):
+    monkeypatch.setenv("VIZLIB_LIVE", "0")
+    monkeypatch.setattr(progress, "in_order", map)
+    found = widgets.finish_all({"a": climbing(4), "b": interrupted_at(3), "c": climbing(4)}, "climbing")
+    assert [step.iteration for step in found.values()] == [4, 2, 1]
+    with pytest.raises(KeyboardInterrupt):
+        widgets.finish_all({"a": climbing(4), "b": interrupted_at(1)}, "climbing")
+
+
+def interrupted_at(number: int) -> Iterator[Step]:
+    for step in climbing(5):
+        if step.iteration == number:
+            raise KeyboardInterrupt
+        yield step
+
+
 def test_finish_all_says_what_went_wrong(monkeypatch):
     monkeypatch.setenv("VIZLIB_LIVE", "0")
     with pytest.raises(ArithmeticError, match="at step 2"):

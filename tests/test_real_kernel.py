@@ -1,5 +1,6 @@
 """Live runs and explorers in a real kernel, fed with cells as JupyterLab sends them, by hand and without a browser."""
 
+import threading
 import time
 from collections.abc import Iterator
 
@@ -84,6 +85,31 @@ def kernel() -> Iterator[Kernel]:
     assert kernel.cell(SETUP, "setup") == ""
     yield kernel
     kernel.close()
+
+
+SEVERAL = """
+def slowly():
+    for i in range(20):
+        time.sleep(0.05)
+        yield Step(i + 1, torch.zeros(1), {})
+
+torch.set_num_threads(THREADS)
+ended = widgets.finish_all({name: slowly() for name in range(8)}, "slowly")
+print([step.iteration for step in ended.values()])
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_interrupt_ends_several_optimisations_early(kernel, threads):
+    timer = threading.Timer(0.5, kernel.manager.interrupt_kernel)
+    timer.start()
+    counts = eval(kernel.cell(SEVERAL.replace("THREADS", str(threads))))
+    timer.join()
+    if threads == 1:
+        assert 1 <= counts[0] < 20, "the one that was under way stays as far as it was"
+    else:
+        assert counts[:2] == [20, 20], "what had begun is finished"
+    assert counts[-5:] == [1] * 5, "the others make one step"
 
 
 def until(condition, seconds: float = 10) -> None:

@@ -65,7 +65,8 @@ def finish_all(runs: Mapping[K, Iterator[Step]], label: str) -> dict[K, Step]:
     One small picture keeps one core busy and hardly a second: two pictures at a time, a core for each, are done in
     about two thirds of the time that they take one after the other.
 
-    Interrupting the kernel ends it early: what is being computed is finished, and the others make one step.
+    Interrupting the kernel ends it early: with several cores, what is being computed is finished; with one, it stays as
+    far as it is. The others make one step.
 
     Args:
         runs: A name for each optimisation, and its steps, such as `style.transfer(...)` gives; none may need another.
@@ -73,11 +74,17 @@ def finish_all(runs: Mapping[K, Iterator[Step]], label: str) -> dict[K, Step]:
 
     Raises:
         ValueError: An optimisation has no step.
+        KeyboardInterrupt: The kernel was interrupted in the very first step of one of them.
     """
-    ended: dict[K, Step] = {}
+    reached: dict[K, Step] = {}
+
+    def steps_of(name: K) -> Iterator[Step]:
+        for step in runs[name]:
+            reached[name] = step
+            yield step
 
     def run(name: K) -> None:
-        ended[name] = last(runs[name])
+        last(steps_of(name))
 
     def counted() -> Iterator[_Ended]:
         alone = default_device().type != "cpu"
@@ -86,7 +93,10 @@ def finish_all(runs: Mapping[K, Iterator[Step]], label: str) -> dict[K, Step]:
 
     with suppress(KeyboardInterrupt):  # before the first of them had ended
         finish(counted(), label)
-    return {name: ended[name] if name in ended else next(iter(steps)) for name, steps in runs.items()}
+    for name in runs:
+        if name not in reached and next(steps_of(name), None) is None:
+            raise KeyboardInterrupt
+    return {name: reached[name] for name in runs}
 
 
 def _line(label: str, result: Partial | Step, total: int, seconds: float, state: str = "") -> str:
