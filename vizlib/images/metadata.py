@@ -50,7 +50,8 @@ def _bare_png(content: bytes) -> bytes:
 
 def _bare_jpeg(content: bytes) -> bytes:
     kept, at = content[:2], 2
-    while content[at : at + 1] == b"\xff" and content[at + 1 : at + 2] != b"\xda":  # up to where the pixels begin
+    # up to where the pixels begin, or the file is cut off
+    while at + 4 <= len(content) and content[at] == 0xFF and content[at + 1] != 0xDA:
         kind, end = content[at + 1], at + 2 + int.from_bytes(content[at + 2 : at + 4], "big")
         data = content[at + 4 : end]
         colors = kind == 0xEE and len(data) >= 12  # Adobe's segment says how the colours are coded
