@@ -25,7 +25,7 @@ export OMP_WAIT_POLICY = PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: help lab present panel slides site lowest format notebooks clean
-.PHONY: test quick ruff units lessons solutions pages browser site-check
+.PHONY: test quick ruff units lessons solutions browser site-check
 .NOTPARALLEL:
 
 help:
@@ -34,8 +34,8 @@ help:
 	@echo "make panel      its panels alone, without code: make panel NOTEBOOK=12"
 	@echo "make slides     its slides in one page that needs no kernel, in build/slides"
 	@echo "make site       build the pages to read, build/site/index.html: no kernel, no network"
-	@echo "make test       set up .venv and check everything: ruff, units, lessons, solutions, pages"
-	@echo "                (each is a command, too: make lessons; pages is browser and site-check in one)"
+	@echo "make test       set up .venv and check everything: ruff, units, lessons, solutions, browser, site-check"
+	@echo "                (each is a command, too: make lessons)"
 	@echo "make quick      the checks of a few minutes: no browser, no notebook is run, nothing that is marked slow"
 	@echo "make lowest     the unit tests on the lowest versions that pyproject.toml allows"
 	@echo "make try-run-all, try-panels, try-colab, try-colab-versions, try-classic, try-axe, try-html"
@@ -60,7 +60,7 @@ slides: .venv/present.ready
 
 # --- the checks: a failing stage is the last one ----------------------------------------------------------------------
 
-test: ruff units lessons solutions pages
+test: ruff units lessons solutions browser site-check
 
 # A notebook's lines are what a cell shows without scrolling sideways, and vizlib is a library like any other there.
 RUFF_NOTEBOOKS = --config "line-length=100" --config "src=[\"notebooks\"]" --config "include=[\"*.ipynb\"]" notebooks
@@ -80,12 +80,8 @@ lessons: .venv/test.ready
 solutions: .venv/test.ready
 	$(STAGE) "solutions" $(PY) -m pytest $(SOLUTIONS) -n auto $(ARGS)
 
-# What waits for Chromium: JupyterLab's pages, and the site, which is built in one process while others go on.
-pages: .venv/test.ready
-	$(STAGE) "pages" $(PY) -m pytest tests/browser tests/site -n auto --dist loadgroup $(ARGS)
-
 browser: .venv/test.ready
-	$(STAGE) "browser" $(PY) -m pytest tests/browser -n auto --dist loadgroup $(ARGS)
+	$(STAGE) "browser" $(PY) -m pytest tests/browser -n auto --dist loadfile $(ARGS)
 
 # It builds the site, and opens it.
 site-check: .venv/test.ready

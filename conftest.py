@@ -1,7 +1,6 @@
 """For every test run, also one over notebooks/: its environment, and how many processes share it."""
 
 import os
-from pathlib import Path
 
 import psutil
 import pytest
@@ -17,23 +16,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
-WAITING = {("tests", "browser"), ("tests", "site")}  # their tests wait for Chromium about half of the time
 PROCESS_MEMORY = 1.6e9  # bytes that a notebook's kernel, or a process with the unit tests, may take
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """What `-n auto` means: a process for each core, but no more than memory has room for. They share the cores."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    waiting = all(Path(argument).parts[:2] in WAITING for argument in config.args)
-    workers = processes(cores, psutil.virtual_memory().available, waiting)
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // workers)))
+    workers = processes(cores, psutil.virtual_memory().available)
+    os.environ.setdefault("OMP_NUM_THREADS", str(cores // workers))
     return workers
 
 
-def processes(cores: int, available: float, waiting: bool = False) -> int:
-    """How many processes at a time: one for each core while `available` bytes of memory suffice, at least one.
-
-    Half as many again where they are `waiting` for a page most of the time; a page and its kernel take memory of two.
-    """
-    wanted, memory = (cores + cores // 2, 2 * PROCESS_MEMORY) if waiting else (cores, PROCESS_MEMORY)
-    return max(1, min(wanted, int(available // memory)))
+def processes(cores: int, available: float) -> int:
+    """How many processes at a time: one for each core while `available` bytes of memory suffice, at least one."""
+    return max(1, min(cores, int(available // PROCESS_MEMORY)))

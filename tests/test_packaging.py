@@ -434,7 +434,8 @@ STAGES = {
     "unit tests": f"-m pytest tests {STAGES_OF_THEIR_OWN} -n auto",
     "lessons": "-m pytest notebooks --ignore=notebooks/solutions --nbval-lax ",
     "solutions": "-m pytest tests/notebooks/test_solutions.py -n auto",
-    "pages": "-m pytest tests/browser tests/site -n auto --dist loadgroup",
+    "browser": "-m pytest tests/browser",
+    "site": "-m pytest tests/site",
 }
 
 
@@ -541,15 +542,9 @@ def test_make_says_what_is_missing_in_one_sentence(python, words, checkout, tmp_
     assert not (checkout / ".venv").exists()
 
 
-@pytest.mark.parametrize(
-    ("cores", "gigabytes", "waiting", "expected"),
-    [
-        *[(2, 8, False, 2), (2, 3, False, 1), (2, 0.5, False, 1), (8, 7, False, 4), (1, 64, False, 1)],
-        *[(2, 24, True, 3), (2, 8, True, 2), (2, 4, True, 1), (1, 64, True, 1), (8, 64, True, 12)],
-    ],
-)
-def test_as_many_processes_as_cores_and_memory_allow(cores, gigabytes, waiting, expected):
-    code = f"import conftest; print(conftest.processes({cores}, {gigabytes * 1e9}, {waiting}))"
+@pytest.mark.parametrize(("cores", "gigabytes", "expected"), [(2, 8, 2), (2, 3, 1), (2, 0.5, 1), (8, 7, 4), (1, 64, 1)])
+def test_as_many_processes_as_cores_and_memory_allow(cores, gigabytes, expected):
+    code = f"import conftest; print(conftest.processes({cores}, {gigabytes * 1e9}))"
     assert run(sys.executable, "-c", code, cwd=ROOT).strip() == str(expected)
 
 

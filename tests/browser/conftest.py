@@ -23,11 +23,10 @@ KERNELSPEC = {"name": FORKED, "display_name": FORKED, "language": "python"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test in this folder is a browser test: `pytest -m "not browser"` leaves them out. A file stays together."""
+    """Every test in this folder is a browser test: `pytest -m "not browser"` leaves them out."""
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker("browser")
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")

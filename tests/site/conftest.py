@@ -1,5 +1,7 @@
 """The reading site, built once for all tests of this folder."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import make_site
@@ -7,19 +9,17 @@ import pytest
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What builds the site takes a minute or two, and one process builds it for all."""
+    """What builds the site takes a minute or two."""
     for item in items:
-        if item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.xdist_group("site"))
-            if "site" in getattr(item, "fixturenames", ()):
-                item.add_marker("slow")
+        if item.path.parent == Path(__file__).parent and "site" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")
 def site() -> Path:
     """build/site, up to date. A warning of Sphinx fails every test that asks for it."""
-    try:
-        make_site.build()
-    except SystemExit as error:
-        pytest.fail(f"python scripts/make_site.py ended with status {error.code}: see its warnings above")
+    command = [sys.executable, Path(make_site.__file__)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        pytest.fail(f"make_site.py ended with status {done.returncode}:\n{done.stdout}\n{done.stderr}")
     return make_site.SITE
