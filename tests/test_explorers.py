@@ -411,6 +411,7 @@ def test_finish_all_counts_what_has_ended(monkeypatch):
 @pytest.mark.parametrize("interrupted", ["a", "b", "c"])
 def test_finish_all_when_interrupted_gives_one_step_of_what_had_not_begun(interrupted, monkeypatch):
     monkeypatch.setenv("VIZLIB_LIVE", "0")
+    monkeypatch.setattr(progress, "default_device", lambda: torch.device("cpu"))
     monkeypatch.setattr(progress, "in_order", lambda run, runs: (press(run, name) for name in runs))
 
     def press(run, name):

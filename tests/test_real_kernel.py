@@ -93,6 +93,8 @@ def slowly():
         time.sleep(0.05)
         yield Step(i + 1, torch.zeros(1), {})
 
+from vizlib.widgets import progress
+progress.default_device = lambda: torch.device("cpu")
 torch.set_num_threads(THREADS)
 ended = widgets.finish_all({name: slowly() for name in range(8)}, "slowly")
 print([step.iteration for step in ended.values()])
