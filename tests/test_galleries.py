@@ -52,6 +52,9 @@ def keeps_the_contract(gallery: Gallery) -> None:
     again = pickle.loads(pickle.dumps(gallery))
     assert torch.equal(again.image(n - 1), gallery.image(n - 1)) and again.names == gallery.names
     assert gallery.digest(range(min(n, 3))) == again.digest(range(min(n, 3)))
+    few = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(gallery)).subset([n - 1, 0, n - 1])))  # sent on, in part
+    assert few.numbers == (n - 1, 0, n - 1) and torch.equal(few.image(2), gallery.image(n - 1))
+    assert few.digest([0, 1]) == gallery.digest([n - 1, 0])
 
 
 def test_every_gallery_keeps_the_contract(album):
@@ -155,6 +158,16 @@ def test_a_folder_is_found_again_from_elsewhere(album, monkeypatch, tmp_path):
     assert gallery.name == "album" and "album" in gallery.names
     monkeypatch.chdir(tmp_path)
     assert pickle.loads(pickle.dumps(gallery)).image(0).shape == (1, 3, 30, 40)
+
+
+def test_a_shard_takes_only_its_own_images_to_another_process(tmp_path):
+    pictures = torch.rand(64, 3, 16, 16)
+    for i in range(1000):
+        Image.new("RGB", (4, 4)).save(tmp_path / f"a photo with a name of some length {i}.png")
+    for gallery, fewest in ((galleries.stack(pictures, [0] * 64, ["a"]), 64), (galleries.folder(tmp_path), 1000)):
+        whole = len(pickle.dumps(gallery))
+        assert max(len(pickle.dumps(shard)) for shard in gallery.shards(32)) < 1.5 * whole / 32 + 1000
+        assert len(pickle.dumps(gallery)) == whole and len(gallery) == fewest
 
 
 def test_what_passes_the_look_at_a_folder_can_be_loaded(album):

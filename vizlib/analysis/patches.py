@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from vizlib import hooks, images
 from vizlib.analysis.receptive_field import receptive_fields
+from vizlib.compute import in_order
 from vizlib.images import Box
 from vizlib.images.galleries import Gallery
 from vizlib.models import Network
@@ -154,9 +155,9 @@ def scanning(
         side: The side in pixels of the squares that images are prepared as; None takes `net.input_size`.
         batch_size: How many images go through the network in one forward pass.
         executor: Any `concurrent.futures` executor: threads, processes, or Dask's `client.get_executor()`. Each shard
-            is a task; a single gallery is cut into 16. Every worker uses as many threads as torch does in this process,
-            because the last digits of an activation depend on it; so if several workers share a machine, call
-            `torch.set_num_threads(cores // workers)` first. None scans in this process, batch by batch.
+            is a task; a single gallery is cut into 16. Every worker uses as many threads as torch does in this process;
+            so if several workers share a machine, call `torch.set_num_threads(cores // workers)` first. None scans in
+            this process, as many batches at a time as torch has threads, each on one thread.
 
     Yields:
         A `TopPatches` after every batch, or after every shard that an executor has finished.
@@ -206,14 +207,20 @@ def _scanning_here(
     fields = receptive_fields(net, layers, side)
     best = _Best(sum(map(len, fields.values())), k)
     done, total = 0, sum(map(len, shards))
-    for shard in shards:
-        for start in range(0, len(shard), batch_size):
-            batch = range(start, min(start + batch_size, len(shard)))
-            values, cells = _peaks(net, shard.batch(batch, side), layers, batch_size)
-            numbers = torch.tensor([shard.numbers[i] for i in batch])[:, None]
-            best.add(values, _pack(numbers, cells))
-            done += len(batch)
-            yield partial(_by_layer, best, fields, side, done, total)
+    batches = (
+        shard.subset(range(start, min(start + batch_size, len(shard))))
+        for shard in shards
+        for start in range(0, len(shard), batch_size)
+    )
+
+    def look(batch: Gallery) -> tuple[Gallery, Tensor, Tensor]:
+        return batch, *_peaks(net, batch.batch(range(len(batch)), side), layers, batch_size)
+
+    # Each batch has one thread, so the last digits are the same however many there are.
+    for batch, values, cells in in_order(look, batches) if net.device.type == "cpu" else map(look, batches):
+        best.add(values, torch.tensor(batch.numbers), cells)
+        done += len(batch)
+        yield partial(_by_layer, best, fields, side, done, total)
 
 
 class _Enough(Exception):
@@ -226,13 +233,11 @@ class _Peak(NamedTuple):
     Attributes:
         values, places: `(N, C)`: the activations, and their cells, numbered row by row.
         width: How many cells a row has.
-        maps: The layer's output, and how often torch had counted a change of it in place.
     """
 
     values: Tensor
     places: Tensor
     width: int
-    maps: tuple[Tensor, int]
 
 
 @torch.no_grad()  # not inference mode, in which torch does not count changes in place
@@ -243,14 +248,16 @@ def _peaks(net: Network, batch: Tensor, layers: list[str], rows: int) -> tuple[T
     would depend on how many images happen to be in the last batch.
     """
     peaks: dict[str, _Peak] = {}
+    latest: tuple[_Peak, Tensor, int] | None = None  # of one layer only: the next layers get the memory of its maps
 
     def look(layer: str, output: Tensor) -> Tensor:
+        nonlocal latest
         if output.ndim not in (2, 4):
             shape = tuple(output.shape)
             raise ValueError(f"layer {layer!r} gives {shape}, expected (N, C, h, w) or (N, C): choose another layer")
-        before = next(reversed(peaks.values()), None)
-        rectified = isinstance(net.layers[layer], nn.ReLU) and before is not None and _follows(output, before)
-        peaks[layer] = _rectified(before, output) if rectified else _peak(output)
+        rectified = isinstance(net.layers[layer], nn.ReLU) and latest is not None and _follows(output, *latest[1:])
+        peaks[layer] = _rectified(latest[0]) if rectified else _peak(output)
+        latest = peaks[layer], output, output._version
         if len(peaks) == len(layers):
             raise _Enough
         return output
@@ -268,24 +275,27 @@ def _peaks(net: Network, batch: Tensor, layers: list[str], rows: int) -> tuple[T
 def _peak(output: Tensor) -> _Peak:
     maps = output if output.ndim == 4 else output[..., None, None]
     values, places = F.adaptive_max_pool2d(maps, 1, return_indices=True)
-    return _Peak(values.flatten(1), places.flatten(1), maps.shape[3], (output, output._version))
+    return _Peak(values.flatten(1), places.flatten(1), maps.shape[3])
 
 
-def _follows(output: Tensor, before: _Peak) -> bool:
-    """Whether a ReLU in place has made this output of what the layer before gave, and nothing else has changed it."""
-    maps, version = before.maps
-    return output.data_ptr() == maps.data_ptr() and output.shape == maps.shape and output._version == version + 1
+def _follows(output: Tensor, before: Tensor, version: int) -> bool:
+    """Whether a ReLU in place has made this output of what the layer before gave, and nothing else has changed it.
+
+    Args:
+        version: How often torch had counted a change in place when the layer before gave its output.
+    """
+    return output.data_ptr() == before.data_ptr() and output.shape == before.shape and output._version == version + 1
 
 
-def _rectified(before: _Peak, output: Tensor) -> _Peak:
+def _rectified(before: _Peak) -> _Peak:
     """The peaks after a ReLU, which need no second look at the maps: where nothing fires, the first cell is named."""
-    places = before.places.masked_fill(before.values <= 0, 0)
-    return _Peak(before.values.clamp(min=0), places, before.width, (output, output._version))
+    return before._replace(values=before.values.clamp(min=0), places=before.places.masked_fill(before.values <= 0, 0))
 
 
 # --- the k best so far ----------------------------------------------------------------------------------------------
 
-NOWHERE = -1 << 32
+NOTHING, LOW = -1 << 63, (1 << 32) - 1
+TOGETHER = 64  # images whose values are sorted in at a time
 
 
 def _pack(images: Tensor, cells: Tensor) -> Tensor:
@@ -300,30 +310,53 @@ def _best_first(values: Tensor, places: Tensor) -> Tensor:
 
 
 class _Best:
-    """The k largest values of every channel, `(C, k)`, and their packed places; only what beats the k-th is sorted."""
+    """The k largest values of every channel, and where they are.
+
+    A value and the number of its image make one key, so that one sort puts larger values first, and equal ones in the
+    order of their images. In one image a channel has one value only. A key is the value's bits, turned such that they
+    sort as integers do, above 32 bits that fall as the number of the image rises.
+
+    Attributes:
+        keys: `(C, k)`, the largest first; `NOTHING` for a missing patch.
+        cells: `(C, k)`: row and column, packed.
+    """
 
     def __init__(self, channels: int, k: int):
-        self.values = torch.full((channels, k), float("-inf"))
-        self.places = torch.full((channels, k), NOWHERE)
+        self.keys = torch.full((channels, k), NOTHING)
+        self.cells = torch.zeros((channels, k), dtype=torch.int64)
+        self.waiting: list[tuple[Tensor, Tensor]] = []  # to be sorted in together
 
-    def add(self, values: Tensor, places: Tensor) -> None:
-        """Add the values of some images, `(n, C)`, and their packed places."""
-        last, last_place = self.values[:, -1], self.places[:, -1]
-        beats = (values > last) | ((values == last) & (places < last_place))
-        c = beats.any(0).nonzero()[:, 0]
-        values = torch.cat([self.values[c], values.where(beats, float("-inf")).T[c]], 1)
-        places = torch.cat([self.places[c], places.where(beats, NOWHERE).T[c]], 1)
-        order = _best_first(values, places)[:, : self.values.shape[1]]
-        self.values[c], self.places[c] = values.gather(1, order), places.gather(1, order)
+    def add(self, values: Tensor, numbers: Tensor, cells: Tensor) -> None:
+        """Add the values of some images, `(n, C)`, the numbers of the images, `(n,)`, and the cells, `(n, C, 2)`."""
+        bits = (values + 0.0).view(torch.int32)  # the sum makes -0 a 0
+        keys = ((bits ^ (bits >> 31 & 0x7FFFFFFF)).long() << 32) + (LOW - numbers)[:, None]
+        self.waiting.append((keys.where(values > float("-inf"), NOTHING), cells[..., 0] << 16 | cells[..., 1]))
+        if sum(len(keys) for keys, _ in self.waiting) >= TOGETHER:
+            self.sort_in()
+
+    def sort_in(self) -> None:
+        """Bring `keys` and `cells` up to date."""
+        if self.waiting:
+            keys, cells = (torch.cat(parts) for parts in zip(*self.waiting, strict=True))
+            self.waiting.clear()
+            c = (keys > self.keys[:, -1]).any(0).nonzero()[:, 0]
+            keys, cells = torch.cat([self.keys[c], keys.T[c]], 1), torch.cat([self.cells[c], cells.T[c]], 1)
+            self.keys[c], order = keys.topk(self.keys.shape[1])
+            self.cells[c] = cells.gather(1, order)
+
+    def read(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The values and the numbers of the images, each `(C, k)`, and the cells, `(C, k, 2)`."""
+        self.sort_in()
+        bits, missing = (self.keys >> 32).int(), self.keys == NOTHING
+        values = (bits ^ (bits >> 31 & 0x7FFFFFFF)).view(torch.float32).masked_fill(missing, float("-inf"))
+        numbers = (LOW - (self.keys & LOW)).masked_fill(missing, -1)
+        return values, numbers, torch.stack([self.cells >> 16, self.cells & 0xFFFF], 2)
 
 
 def _by_layer(best: _Best, fields: dict[str, Tensor], side: int, done: int, total: int) -> TopPatches:
     """A copy of the best patches so far, which later batches do not change."""
     counts = [len(boxes) for boxes in fields.values()]
-    cells = torch.stack([best.places >> 16 & 0xFFFF, best.places & 0xFFFF], 2)
-    values, numbers, cells = (
-        dict(zip(fields, whole.split(counts), strict=True)) for whole in (best.values.clone(), best.places >> 32, cells)
-    )
+    values, numbers, cells = (dict(zip(fields, whole.split(counts), strict=True)) for whole in best.read())
     boxes = {
         layer: field[torch.arange(len(field))[:, None], cells[layer][..., 0], cells[layer][..., 1]]
         for layer, field in fields.items()

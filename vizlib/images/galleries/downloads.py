@@ -1,7 +1,7 @@
 """Datasets from torchvision, downloaded at their first use."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -123,6 +123,9 @@ class _Arrays:
 
     def __call__(self, i: int) -> Tensor:
         return images.load(self.arrays[i])
+
+    def take(self, numbers: Iterable[int]) -> "_Arrays":
+        return _Arrays(self.arrays[list(numbers)])
 
 
 def _one_of(what: str, given: str, known: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
 """A gallery of the user's own photos, read from a folder."""
 
 import warnings
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,9 @@ class Files:
 
     def __call__(self, i: int) -> Tensor:
         return images.load(Path(self.paths[i]))
+
+    def take(self, numbers: Iterable[int]) -> "Files":
+        return Files(tuple(self.paths[i] for i in numbers))
 
     def digest(self, i: int) -> str:
         return assets.sha256(self.paths[i])

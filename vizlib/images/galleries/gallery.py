@@ -1,7 +1,7 @@
 """The contract of a labelled collection of images, and the collections that are held in memory."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -14,7 +14,8 @@ from vizlib import images
 
 @dataclass(frozen=True)
 class Gallery:
-    """Images with labels. A gallery can be pickled and sent to another process.
+    """Images with labels. A gallery can be pickled and sent to another process, and only its own images travel: to that
+    end a source has `take(numbers)`, which gives a source of the images with these numbers, counted from 0.
 
     Attributes:
         name: The name of the gallery.
@@ -86,10 +87,34 @@ class Gallery:
         digests = (_digest(self.source, self.numbers[i]) for i in indices)
         return hashlib.sha256("".join(digests).encode()).hexdigest()
 
+    def __getstate__(self) -> dict:
+        if not hasattr(self.source, "take"):
+            return self.__dict__
+        kept = sorted(set(self.numbers))
+        part = _Part(self.source.take(kept), {number: i for i, number in enumerate(kept)})
+        return {**self.__dict__, "source": part}
+
     def _index(self, i: int) -> int:
         if not 0 <= i < len(self):
             raise IndexError(f"image {i} is not in gallery {self.name!r}: it has {len(self)}, counted from 0")
         return i
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Some images of a source, which keep their numbers."""
+
+    source: Callable[[int], Tensor]
+    places: Mapping[int, int]
+
+    def __call__(self, i: int) -> Tensor:
+        return self.source(self.places[i])
+
+    def take(self, numbers: Iterable[int]) -> Callable[[int], Tensor]:
+        return self.source.take([self.places[i] for i in numbers])
+
+    def digest(self, i: int) -> str:
+        return _digest(self.source, self.places[i])
 
 
 def _digest(source: Callable[[int], Tensor], number: int) -> str:
@@ -128,6 +153,9 @@ class _Stack:
 
     def __call__(self, i: int) -> Tensor:
         return self.pictures[i : i + 1]
+
+    def take(self, numbers: Iterable[int]) -> "_Stack":
+        return _Stack(self.pictures[list(numbers)])
 
 
 @cache

@@ -1,7 +1,7 @@
 """A gallery of square crops of the bundled photos."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import product
@@ -69,6 +69,9 @@ class _Patches:
         photo, box, mirrored = self.crops[i]
         patch = box.of(_photo(photo))
         return patch.flip(3) if mirrored else patch
+
+    def take(self, numbers: Iterable[int]) -> "_Patches":
+        return _Patches(tuple(self.crops[i] for i in numbers))
 
     def digest(self, i: int) -> str:
         photo, box, mirrored = self.crops[i]
