@@ -1,6 +1,6 @@
 """Style transfer: milliseconds per iteration compared with two common ways, and one pass of the fast net.
 
-    python -m benchmarks.style [--network vgg19] [--size 256] [--steps 5] [--rounds 5] [--threads 2] [--clock process]
+    python -m benchmarks.style [--network vgg19] [--size 256] [--steps 5] [--rounds 3] [--threads 2] [--clock process]
 
 All of them optimise the pixels of the same photo with the same layers of the same network. An iteration is one loss
 with its gradient and one update; what each computes once, before the first iteration, is not timed.
@@ -54,11 +54,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--network", default="vgg19", help="of iterations only vgg16 and vgg19 are timed")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--steps", type=int, default=5, help="steps per turn")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--clock", choices=CLOCKS, default="process")
     parser.add_argument("--weights", help="a file with the weights of the network")
-    parser.add_argument("--reach", type=int, default=100, help="evaluations of the loss by the tutorial's way; 0 skips")
+    parser.add_argument("--reach", type=int, default=60, help="evaluations of the loss by the tutorial's way; 0 skips")
     parser.add_argument("--skip-fast-net", action="store_true")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
