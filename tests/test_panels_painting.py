@@ -103,6 +103,7 @@ def test_a_run_obeys_its_sliders_and_begins_anew_with_another_input(
         await run.reach(run.taken + 2)
         name, before = given[0].split(".")[0], run.inputs
         turn(run._inputs, *given)
+        await until(lambda: run.inputs[name] is not before[name])  # a picture is read on another thread
         await run.reach(2)
         assert run.error is None and run.inputs[name] is run._inputs[name].value is not before[name]
         assert run.frame.width >= 96
