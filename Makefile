@@ -75,7 +75,7 @@ units: .venv/test.ready
 # `-n auto` is a process for each core while memory suffices (conftest.py); a notebook's cells stay together.
 lessons: .venv/test.ready
 	$(STAGE) "lessons" $(PY) -m pytest notebooks --ignore=notebooks/solutions --nbval-lax --nbval-current-env \
-	    --nbval-cell-timeout=120 -n auto --dist loadscope $(LESSONS) $(ARGS)
+	    --nbval-forked --nbval-cell-timeout=120 -n auto --dist loadscope $(LESSONS) $(ARGS)
 
 solutions: .venv/test.ready
 	$(STAGE) "solutions" $(PY) -m pytest $(SOLUTIONS) -n auto $(ARGS)

@@ -5,8 +5,9 @@ every notebook still has a process of its own. Jupyter starts the launcher,
 
     python forked_kernel.py SOCKET CONNECTION_FILE
 
-which asks the parent of all kernels, `python forked_kernel.py SOCKET`, for a kernel, passes Interrupt on to it, and
-ends when it ends; the kernel ends when the launcher does. Nothing heavy is imported at the top: launchers are quick.
+which asks the parent of all kernels, `python forked_kernel.py SOCKET`, for a kernel, passes Interrupt on to it, writes
+its process's number to CONNECTION_FILE.pid, and ends when it ends; the kernel ends when the launcher does. Nothing
+heavy is imported at the top: launchers are quick.
 """
 
 import os
@@ -75,8 +76,12 @@ def launch(address: str, connection_file: str) -> None:
         parent.connect(address)
         parent.sendall(f"{os.getcwd()}\0{connection_file}\n".encode())
         pid = int(parent.makefile().readline())
+        with open(f"{connection_file}.pid", "w") as file:
+            file.write(str(pid))
         signal.signal(signal.SIGINT, lambda *_: os.kill(pid, signal.SIGINT))
         parent.recv(1)  # nothing is sent: it returns when the kernel has ended
+    with suppress(FileNotFoundError):  # Jupyter's own clearing up was faster
+        os.remove(f"{connection_file}.pid")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from jupyter_client import KernelManager
 from memory_meter import MemoryMeter
 from nbval.plugin import IPyNbCell, coalesce_streams
 from outputs import compare, complaint, tolerance
@@ -66,7 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     if not isinstance(item, IPyNbCell):
         return (yield)
-    with MemoryMeter(psutil.Process(item.parent.kernel.km.provisioner.pid)) as meter:
+    with MemoryMeter(kernel_process(item.parent.kernel.km)) as meter:
         try:
             result = yield
         finally:
@@ -74,6 +75,12 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     if item.cell.execution_count is not None:  # else there is nothing committed
         compare_cell(item)
     return result
+
+
+def kernel_process(manager: KernelManager) -> psutil.Process:
+    """The process of a kernel; of a forked one, Jupyter knows the launcher's (see forked_kernel.py)."""
+    forked = Path(f"{manager.connection_file}.pid")
+    return psutil.Process(int(forked.read_text()) if forked.exists() else manager.provisioner.pid)
 
 
 def compare_cell(item: IPyNbCell) -> None:
