@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import get_ident
 
 import numpy as np
 import pytest
@@ -244,8 +243,14 @@ def test_the_result_does_not_depend_on_the_number_of_threads(net, photos):
 
 def test_a_worker_computes_on_as_many_threads_as_this_process_has_and_only_meanwhile():
     torch.set_num_threads(2)
-    seen = []
-    gallery = generated(64, Generated(lambda i: seen.append((get_ident(), torch.get_num_threads()))))
+    seen, meet = [], threading.Barrier(2)
+
+    def note(i: int) -> None:
+        if i in (0, 8):  # the first and the second batch wait for each other
+            meet.wait(30)
+        seen.append((threading.get_ident(), torch.get_num_threads()))
+
+    gallery = generated(64, Generated(note))
     with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as executor:
         patches.scan(steps(), [gallery], ["pool"], executor=executor)
         assert len(set(seen)) == 2 and {threads for _, threads in seen} == {1}  # a thread of torch's for each

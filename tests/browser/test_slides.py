@@ -64,11 +64,11 @@ def test_an_instructor_shows_a_lesson_and_moves_a_slider(lab: Lab, page: Page):
 
     page.locator(f"{UP} h3").click()
     page.keyboard.press("c")
-    assert page.locator(f"{UP} .jp-CodeCell .cm-content").first.is_visible(), "the code, when it is asked for"
+    page.locator(f"{UP} .jp-CodeCell .cm-content").first.wait_for()  # the code, when it is asked for
     page.keyboard.press("c")
     page.keyboard.press("PageUp")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
-    assert page.locator(f"{UP} .jp-CodeCell .cm-content").first.is_visible(), "code is one level below"
+    page.locator(f"{UP} .jp-CodeCell .cm-content").first.wait_for()  # code is one level below
     assert page.locator(".jp-OutputArea [data-mime-type*=stderr], .jupyter-widgets-error-widget").count() == 0
     assert errors == []
