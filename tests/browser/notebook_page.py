@@ -83,7 +83,8 @@ class NotebookPage:
         self._notebook = page.evaluate_handle(OPEN, file)
 
     def _thrown(self, error: Error) -> None:
-        self._page_errors.append(f"page: {error}")
+        if "subshell_request" not in str(error):  # JupyterLab's, of a kernel that was closed before it had answered
+            self._page_errors.append(f"page: {error}")
 
     def _said(self, message: ConsoleMessage) -> None:
         # JupyterLab puts an attachment's address into the page before it looks the attachment up
