@@ -84,6 +84,23 @@ def picture_in(page: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(re.search(r"base64,([^\"]+)", page)[1]))).convert("RGB")
 
 
+def test_the_panel_is_drawn_once_for_each_frame_and_not_for_each_step(shown, monkeypatch):
+    drawn, frames = [], []
+    monkeypatch.setattr(live, "FRAMES_PER_SECOND", 10)
+    monkeypatch.setattr("vizlib.widgets.run_panel.curve", lambda history: drawn.append(1) or "")
+    painter = Painter(Knobs(200), pace=0.005)
+
+    async def watch():
+        run = live.run(painter.start, painter.knobs, "a gray")
+        paint = run._paint
+        monkeypatch.setattr(run, "_paint", lambda *args, **options: frames.append(1) or paint(*args, **options))
+        await run
+        run.close()
+
+    asyncio.run(watch())
+    assert 0 < len(drawn) <= len(frames) + 4, "besides, once for each state"
+
+
 def test_the_picture_grows_and_the_curve_and_the_bar_with_it(shown):
     painter = Painter(Knobs(60))
 

@@ -71,7 +71,7 @@ class RunPanel:
         inputs: Mapping[str, W.Widget],
         sliders: Mapping[str, W.Widget],
     ):
-        self._run, self._loop, self._frame = run, loop, None
+        self._run, self._loop, self._frame, self._state = run, loop, None, ""
         self.show_still: Callable[[object], None] = lambda content: None
         self._buttons()
         self.progress, self.curve, self.note, self.saved = W.HTML(), W.HTML(), W.HTML(), W.HTML()
@@ -132,8 +132,14 @@ class RunPanel:
     # --- what there is to see -------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
-        """Show the state, the latest frame and the losses. It calls no code but our own, so that it cannot fail."""
+        """Show the state, the latest frame and the losses. It calls no code but our own, so that it cannot fail.
+
+        While a run goes on it is called after every step, and there is something to show once for each frame.
+        """
         run, state = self._run, self._run.state
+        before, self._state = self._state, state
+        if state == before == engine.RUNNING and run.frame is not None and run.frame is self._frame:
+            return
         if run.frame is not None and run.frame is not self._frame:
             self._frame = run.frame
             self.picture.show(self._frame.content, self._frame.format)
