@@ -78,7 +78,7 @@ lessons: .venv/test.ready
 	    --nbval-forked --nbval-cell-timeout=120 -n auto --dist loadscope $(LESSONS) $(ARGS)
 
 solutions: .venv/test.ready
-	$(STAGE) "solutions" $(PY) -m pytest $(SOLUTIONS) -n auto $(ARGS)
+	$(STAGE) "solutions" $(PY) -m pytest $(SOLUTIONS) --nbval-forked -n auto $(ARGS)
 
 browser: .venv/test.ready
 	$(STAGE) "browser" $(PY) -m pytest tests/browser -n auto --dist loadfile $(ARGS)

@@ -1,5 +1,6 @@
 """For every test run, also one over notebooks/: its environment, and how many processes share it."""
 
+import gc
 import os
 
 import psutil
@@ -17,6 +18,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Slow tests first: with several processes, the last one to finish then has little left."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What the libraries made while they were imported stays: no later collection of garbage looks through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 PROCESS_MEMORY = 1.6e9  # bytes that a notebook's kernel, or a process with the unit tests, may take

@@ -1,11 +1,13 @@
 """Threads and devices."""
 
 import itertools
+import platform
 import subprocess
 import sys
 import threading
 from types import SimpleNamespace
 
+import psutil
 import pytest
 import torch
 
@@ -25,6 +27,22 @@ def test_threads_are_lowered_to_the_cpus_and_never_raised(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries give memory back by themselves")
+def test_memory_that_was_freed_goes_back_to_the_system():
+    process = psutil.Process()
+    pieces = [torch.ones(20_000) for _ in range(2_000)]  # 160 MB in pieces that glibc takes from its heap
+    kept = pieces[-1]
+    del pieces
+    before = process.memory_info().rss
+    compute.release_memory()
+    assert before - process.memory_info().rss > 80e6 and kept[0] == 1
+
+
+def test_without_glibc_nothing_happens(monkeypatch):
+    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
+    compute.release_memory()
+
+
 def test_a_container_limit_is_seen():
     """LOKY_MAX_CPU_COUNT stands in for the cgroup's limit: both reach the same count."""
     code = "import vizlib, torch; print(torch.get_num_threads(), vizlib.compute.available_cpus())"

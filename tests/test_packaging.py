@@ -432,7 +432,7 @@ STAGES = {
     "ruff": "-m ruff check .",
     "unit tests": f"-m pytest tests {STAGES_OF_THEIR_OWN} -n auto",
     "lessons": "-m pytest notebooks --ignore=notebooks/solutions --nbval-lax ",
-    "solutions": "-m pytest tests/notebooks/test_solutions.py -n auto",
+    "solutions": "-m pytest tests/notebooks/test_solutions.py --nbval-forked -n auto",
     "browser": "-m pytest tests/browser",
     "site": "-m pytest tests/site",
 }

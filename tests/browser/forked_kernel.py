@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from contextlib import suppress
 from typing import NoReturn
 
@@ -70,10 +71,10 @@ def kernel(launcher: socket.socket) -> NoReturn:
     os._exit(0)
 
 
-def launch(address: str, connection_file: str) -> None:
-    """Have a kernel forked, and stand for it until it ends."""
+def launch(address: str, connection_file: str, *_: str) -> None:
+    """Have a kernel forked, and stand for it until it ends. Options for the kernel are not passed on."""
     with socket.socket(socket.AF_UNIX) as parent:
-        parent.connect(address)
+        connect(parent, address)
         parent.sendall(f"{os.getcwd()}\0{connection_file}\n".encode())
         pid = int(parent.makefile().readline())
         with open(f"{connection_file}.pid", "w") as file:
@@ -82,6 +83,15 @@ def launch(address: str, connection_file: str) -> None:
         parent.recv(1)  # nothing is sent: it returns when the kernel has ended
     with suppress(FileNotFoundError):  # Jupyter's own clearing up was faster
         os.remove(f"{connection_file}.pid")
+
+
+def connect(parent: socket.socket, address: str, seconds: float = 120) -> None:
+    """Connect to the parent, which may still be importing."""
+    for _ in range(int(seconds / 0.05)):
+        with suppress(FileNotFoundError, ConnectionRefusedError):
+            return parent.connect(address)
+        time.sleep(0.05)
+    raise TimeoutError(f"no kernels to fork at {address} after {seconds:.0f} s")
 
 
 if __name__ == "__main__":

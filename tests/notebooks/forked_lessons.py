@@ -30,7 +30,6 @@ def pytest_configure(config: pytest.Config) -> None:
     stack = ExitStack()
     config.add_cleanup(stack.close)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    wait_for_kernels = stack.enter_context(forked_kernels(folder))
+    stack.enter_context(forked_kernels(folder))
     paths = [str(folder / "data"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     stack.enter_context(pytest.MonkeyPatch.context()).setenv("JUPYTER_PATH", os.pathsep.join(paths))
-    wait_for_kernels()

@@ -44,9 +44,10 @@ for name, value in _.items():
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[NotebookClient]:
+def client(pytestconfig: pytest.Config) -> Iterator[NotebookClient]:
     """A kernel among the solutions, one for each process that runs tests."""
-    client = NotebookClient(new_notebook(), resources={"metadata": {"path": str(NOTEBOOKS / "solutions")}}, **KERNEL)
+    options = KERNEL | {"kernel_name": pytestconfig.option.nbval_kernel_name or KERNEL["kernel_name"]}
+    client = NotebookClient(new_notebook(), resources={"metadata": {"path": str(NOTEBOOKS / "solutions")}}, **options)
     with running_kernel(client):
         yield client
 

@@ -21,6 +21,7 @@ from IPython.display import Image as Still
 from torch import Tensor
 
 from vizlib import images
+from vizlib.compute import release_memory
 from vizlib.optimize import Step
 from vizlib.widgets import cells, engine
 from vizlib.widgets.calls import call, check_controls
@@ -266,6 +267,7 @@ class Run:
             png = images.to_bytes(self._shown, "png")
             if len(png) < len(self.frame.content):
                 self.frame = self.frame._replace(content=png, format="png")
+        release_memory()
 
     def _keep(self, frame: bytes) -> None:
         """Keep the frame for the animation; beyond `KEPT_FRAMES`, drop every other one and record half as often."""

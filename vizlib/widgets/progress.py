@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from IPython.display import HTML, display
 
-from vizlib.compute import default_device, in_order
+from vizlib.compute import default_device, in_order, release_memory
 from vizlib.optimize import Partial, Step, last
 from vizlib.widgets.page import watched
 from vizlib.widgets.picture import bar
@@ -52,6 +52,8 @@ def finish(steps: Iterable[P], label: str, total: int = 0) -> P:
         state = "stopped"
     finally:
         getattr(steps, "close", lambda: None)()
+        if time.perf_counter() - start > 1:
+            release_memory()
     if result is None:
         raise ValueError(f"{label}: there was nothing to do, expected at least one step")
     if shown:
