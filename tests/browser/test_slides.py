@@ -1,11 +1,13 @@
 """A notebook as slides, as `make present` shows it: the next slide, a slider, code one level below, and no error."""
 
+import re
+
 import nbformat
 import pytest
 from lab_server import FORKED, Lab
 from lesson_cells import slice_of
 from notebook_page import PICTURE
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 from slides import mark
 
 KERNELSPEC = {"name": FORKED, "display_name": FORKED, "language": "python"}
@@ -42,10 +44,10 @@ def test_an_instructor_shows_a_lesson_and_moves_a_slider(lab: Lab, page: Page):
 
     page.get_by_role("button", name="Run all").click()
     page.wait_for_function("document.querySelector('.vizlib-explorer-picture img')?.naturalWidth > 0")
-    assert page.get_by_role("button", name="Run all").is_enabled()
+    expect(page.get_by_role("button", name="Run all")).to_be_enabled(timeout=60_000)
 
     page.keyboard.press("Space")
-    assert page.locator(f"{UP} h2").inner_text().startswith("3. All channels")
+    expect(page.locator(f"{UP} h2")).to_have_text(re.compile("^3. All channels"))
     page.keyboard.press("Space")
     picture = page.locator(f"{UP} {FOUND}")
     picture.wait_for()
@@ -66,9 +68,10 @@ def test_an_instructor_shows_a_lesson_and_moves_a_slider(lab: Lab, page: Page):
     page.keyboard.press("c")
     page.locator(f"{UP} .jp-CodeCell .cm-content").first.wait_for()  # the code, when it is asked for
     page.keyboard.press("c")
-    page.keyboard.press("PageUp")
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowDown")
+    for key in ("PageUp", "ArrowDown"):
+        here = page.evaluate("location.hash")
+        page.keyboard.press(key)
+        page.wait_for_function("here => location.hash != here", arg=here)
     page.locator(f"{UP} .jp-CodeCell .cm-content").first.wait_for()  # code is one level below
     assert page.locator(".jp-OutputArea [data-mime-type*=stderr], .jupyter-widgets-error-widget").count() == 0
     assert errors == []
