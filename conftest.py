@@ -6,10 +6,8 @@ import os
 import psutil
 import pytest
 
-pytest_plugins = [
-    "nbval_report",
-    "forked_lessons",
-]  # in tests/notebooks: only the conftest at the root may name plugins
+# Both are in tests/notebooks; only the conftest at the root may name plugins.
+pytest_plugins = ["nbval_report", "forked_lessons"]
 
 # Idle OpenMP threads that spin slow a step by ten times when several processes share two cores. Set before torch loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
