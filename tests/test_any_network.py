@@ -1,8 +1,10 @@
 """Networks outside the list: twelve architectures, and every method on each of them, right or refused in a sentence."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, Thread
+from time import sleep
 
 import numpy as np
 import pytest
@@ -358,6 +360,53 @@ def test_two_threads_hold_one_network_at_rest():
     for thread in threads:
         thread.join()
     assert len(modes) == 60 and not any(modes) and body.training and body[1].training
+
+
+class Keeping(nn.Module):
+    """It keeps its maps in itself, waits until another thread could change them, and goes on with what is there."""
+
+    def __init__(self, how: str):
+        super().__init__()
+        self.conv, self.how, self.kept = nn.Conv2d(3, 4, 3), how, []
+        self.register_buffer("buffer", torch.zeros(2, 4, 30, 30))
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.conv(images)
+        if self.how == "an attribute":
+            self.maps = maps
+        elif self.how == "a list":
+            self.kept[:] = [maps]
+        elif self.how == "a buffer":
+            self.buffer[: len(maps)].copy_(maps)
+        sleep(0.01)
+        if self.how == "an attribute":
+            maps = self.maps
+        elif self.how == "a list":
+            maps = self.kept[0]
+        elif self.how == "a buffer":
+            maps = self.buffer[: len(maps)]
+        return maps.relu().mean((2, 3))
+
+
+@pytest.mark.parametrize("how", ["an attribute", "a list", "a buffer"])
+def test_a_network_that_keeps_something_of_a_pass_in_itself_runs_once_at_a_time(how):
+    net, inputs = models.wrap(Keeping(how), input_size=32), torch.rand(8, 1, 3, 32, 32)
+    with torch.no_grad():
+        alone = [net(image).clone() for image in inputs]
+        with ThreadPoolExecutor(4) as pool:
+            together = list(pool.map(torch.no_grad()(lambda image: net(image).clone()), inputs))
+    assert torch.equal(torch.cat(together), torch.cat(alone))
+
+
+def test_a_network_that_keeps_nothing_runs_in_several_threads_at_the_same_time():
+    net, meet = models.wrap(Keeping("nothing"), input_size=32), Barrier(2, timeout=30)
+
+    def look(_: int) -> Tensor:
+        with hooks.override(net, {"conv": lambda maps: meet.wait() * 0 + maps}):
+            return net(torch.rand(1, 3, 32, 32))
+
+    with ThreadPoolExecutor(2) as pool:
+        assert len(list(pool.map(look, range(2)))) == 2, "each waits inside the network for the other"
 
 
 def test_a_network_in_half_precision_is_given_its_own_type():

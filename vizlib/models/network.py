@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
+from threading import RLock
 from typing import NamedTuple
 
 import torch
@@ -16,9 +17,12 @@ from vizlib.models.choosing import as_integer, one_for_each
 from vizlib.models.contract import check_logits, logits_of
 from vizlib.models.first_layer import QuickPixelGradients, worth_it
 from vizlib.models.layer_names import Layer, layers_of
+from vizlib.models.own_state import Seen
 from vizlib.models.stages import Stages, stages_of
 
 Target = int | str | Sequence[int | str] | Tensor | None  # see `Network.class_indices`
+
+_one_at_a_time = RLock()  # for all networks that keep something of a pass in themselves: there are few
 
 
 class Prediction(NamedTuple):
@@ -79,6 +83,7 @@ class Network(nn.Module):
         self.input_size, self.min_size = input_size, min_size
         self._strides = worth_it(module)
         self._ran: list[Layer] | None = None
+        self._alone = True  # until one pass has shown that it may run in several threads at the same time
         self.training = False
 
     @property
@@ -135,8 +140,11 @@ class Network(nn.Module):
         return torch.rand(n, self.channels, self.input_size, self.input_size, generator=generator)
 
     def _record(self, images: Tensor) -> list[Layer]:
-        with at_rest(self.module):
-            return layers_of(self.module, self.normalize(images))
+        with _one_at_a_time, at_rest(self.module):
+            seen = Seen(self.module)
+            ran = layers_of(self.module, self.normalize(images))
+            self._alone = seen.changed()
+            return ran
 
     def check(self) -> "Network":
         """Run the network once on noise, and see whether it is a classifier that the methods here can use; itself.
@@ -175,7 +183,8 @@ class Network(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """The logits `(N, K)` of images `(N, 3, H, W)` in [0, 1], which may be on any device; K is 1 for a yes/no one.
 
-        Images for a network that takes grey ones may also be `(N, 1, H, W)`.
+        Images for a network that takes grey ones may also be `(N, 1, H, W)`. Several threads may call it at the same
+        time; those of a module that keeps something of a pass in itself wait for each other.
 
         Raises:
             TypeError: `images` is not a floating-point tensor.
@@ -191,7 +200,8 @@ class Network(nn.Module):
 
     def _run(self, images: Tensor) -> object:
         try:
-            return self.module(self.normalize(images))
+            with _one_at_a_time if self._alone else nullcontext():
+                return self.module(self.normalize(images))
         except torch.cuda.OutOfMemoryError:  # the name that every version has
             raise
         except (RuntimeError, AssertionError) as error:
