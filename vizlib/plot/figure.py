@@ -42,14 +42,15 @@ def encode(figure: Figure, quickly: bool = False) -> tuple[bytes, str]:
 
     Args:
         quickly: For a picture that follows a slider: JPEG, whatever it shows. Otherwise it is a small PNG, which keeps
-            lines and text exact, or JPEG where that is at least a quarter smaller, as for photographs.
+            lines and text exact, or JPEG where that is at least a third smaller, as for photographs. The PNG is packed
+            at level 4: the smallest one would be 2 to 6% smaller and take five times as long.
     """
     pixels = _quick_pixels(figure) if quickly else _pixels(figure)
     jpeg = _packed(pixels, "jpeg", **JPEG)
     if quickly:
         return jpeg, "jpeg"
-    png = _packed(pixels, "png", optimize=True)
-    return (jpeg, "jpeg") if len(jpeg) < 0.75 * len(png) else (png, "png")
+    png = _packed(pixels, "png", compress_level=4)
+    return (jpeg, "jpeg") if len(jpeg) < 0.67 * len(png) else (png, "png")
 
 
 def _pixels(figure: Figure) -> PIL.Image.Image:
@@ -135,7 +136,7 @@ def show(picture: Figure | bytes, alt: str, *, wide: bool = False) -> None:
         content, format = encode(picture)
         if wide and format == "png":
             picture.set_dpi(2 * PAGE)
-            sharper = _packed(_pixels(picture), "png", optimize=True)
+            sharper = _packed(_pixels(picture), "png", compress_level=4)
             content = sharper if len(sharper) < LARGEST else content
     else:
         content, format = picture, next((SIGNATURES[start] for start in SIGNATURES if picture.startswith(start)), None)
