@@ -25,7 +25,7 @@ export OMP_WAIT_POLICY = PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: help lab present panel slides site lowest format notebooks clean
-.PHONY: test quick ruff units lessons solutions browser site-check
+.PHONY: test quick ruff units lessons solutions pages browser site-check
 .NOTPARALLEL:
 
 help:
@@ -34,8 +34,8 @@ help:
 	@echo "make panel      its panels alone, without code: make panel NOTEBOOK=12"
 	@echo "make slides     its slides in one page that needs no kernel, in build/slides"
 	@echo "make site       build the pages to read, build/site/index.html: no kernel, no network"
-	@echo "make test       set up .venv and check everything: ruff, units, lessons, solutions, browser, site-check"
-	@echo "                (each is a command, too: make lessons)"
+	@echo "make test       set up .venv and check everything: ruff, units, lessons, pages"
+	@echo "                (each is a command, too: make lessons; solutions, browser and site-check are parts of them)"
 	@echo "make quick      the checks of a few minutes: no browser, no notebook is run, nothing that is marked slow"
 	@echo "make lowest     the unit tests on the lowest versions that pyproject.toml allows"
 	@echo "make try-run-all, try-panels, try-colab, try-colab-versions, try-classic, try-axe, try-html"
@@ -60,7 +60,7 @@ slides: .venv/present.ready
 
 # --- the checks: a failing stage is the last one ----------------------------------------------------------------------
 
-test: ruff units lessons solutions browser site-check
+test: ruff units lessons pages
 
 # A notebook's lines are what a cell shows without scrolling sideways, and vizlib is a library like any other there.
 RUFF_NOTEBOOKS = --config "line-length=100" --config "src=[\"notebooks\"]" --config "include=[\"*.ipynb\"]" notebooks
@@ -72,18 +72,22 @@ ruff: .venv/test.ready
 units: .venv/test.ready
 	$(STAGE) "unit tests" $(PY) -m pytest tests $(STAGES_OF_THEIR_OWN) -n auto $(ARGS)
 
-# `-n auto` is a process for each core while memory suffices (conftest.py); a notebook's cells stay together.
+# With their solutions. `-n auto` is a process for each core while memory suffices; a notebook's cells stay together
+# (conftest.py).
 lessons: .venv/test.ready
-	$(STAGE) "lessons" $(PY) -m pytest notebooks --ignore=notebooks/solutions --nbval-lax --nbval-current-env \
-	    --nbval-forked --nbval-cell-timeout=120 -n auto --dist loadscope $(LESSONS) $(ARGS)
+	$(STAGE) "lessons" $(PY) -m pytest notebooks --ignore=notebooks/solutions $(SOLUTIONS) --nbval-lax \
+	    --nbval-current-env --nbval-forked --nbval-cell-timeout=120 -n auto --dist loadscope $(LESSONS) $(ARGS)
 
 solutions: .venv/test.ready
 	$(STAGE) "solutions" $(PY) -m pytest $(SOLUTIONS) --nbval-forked -n auto $(ARGS)
 
-browser: .venv/test.ready
-	$(STAGE) "browser" $(PY) -m pytest tests/browser -n auto --dist loadfile $(ARGS)
+# JupyterLab, and the pages to read. One process builds the site and opens it, so the others are not idle meanwhile.
+pages: .venv/test.ready
+	$(STAGE) "pages" $(PY) -m pytest tests/browser tests/site -n auto --dist loadscope $(ARGS)
 
-# It builds the site, and opens it.
+browser: .venv/test.ready
+	$(STAGE) "browser" $(PY) -m pytest tests/browser -n auto --dist loadscope $(ARGS)
+
 site-check: .venv/test.ready
 	$(STAGE) "site" $(PY) -m pytest tests/site $(ARGS)
 

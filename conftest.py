@@ -5,6 +5,7 @@ import os
 
 import psutil
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 # Both are in tests/notebooks; only the conftest at the root may name plugins.
 pytest_plugins = ["nbval_report", "forked_lessons"]
@@ -38,3 +39,21 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def processes(cores: int, available: float) -> int:
     """How many processes at a time: one for each core while `available` bytes of memory suffice, at least one."""
     return max(1, min(cores, int(available // PROCESS_MEMORY)))
+
+
+class Scopes(LoadScopeScheduling):
+    """`--dist loadscope`: which tests share a process: the cells of a notebook, the tests of a file, all of the site's.
+
+    Each solution is on its own: short work for a process whose notebooks are done.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        if file.endswith("test_solutions.py"):
+            return nodeid
+        return "tests/site" if file.startswith("tests/site/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scopes | None:
+    """The scheduler for `--dist loadscope`; the others are xdist's own."""
+    return Scopes(config, log) if config.getvalue("dist") == "loadscope" else None

@@ -1,19 +1,21 @@
-"""Fixtures for every test: a web server on this machine, and a cache of one's own."""
+"""Fixtures for every test: a web server on this machine, a cache of one's own, a browser."""
 
+import sys
 import threading
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-import torch
-from torch import nn
 
-from vizlib import images
-from vizlib.images import galleries
+if TYPE_CHECKING:  # each takes its seconds to import, and the process that only shares out the tests needs none of them
+    from playwright.sync_api import Browser
+    from torch import nn
+
+    from vizlib.images import galleries
 
 TINY_IMAGENET = Path(__file__).parents[2] / "shared" / "datasets" / "tiny-imagenet-200.zip"
 
@@ -86,12 +88,15 @@ class FileServer:
 @pytest.fixture(autouse=True)
 def same_randomness() -> None:
     """Every test draws the same random numbers, whichever tests run before it in its process."""
-    torch.manual_seed(0)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
 
 
 @pytest.fixture(params=["groups", "strides", "reflection", "transposed"])
-def uneven(request: pytest.FixtureRequest) -> nn.Sequential:
+def uneven(request: pytest.FixtureRequest) -> "nn.Sequential":
     """Layers from 3 to 8 channels whose windows differ in height and width, or that see the image in an odd way."""
+    from torch import nn
+
     conv = nn.Conv2d
     layers = {
         "groups": (conv(3, 6, 3, groups=3, padding=1), nn.ReLU(), conv(6, 8, (3, 1), dilation=(2, 1))),
@@ -129,8 +134,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_imagenet() -> Callable[[int], galleries.Gallery]:
+def tiny_imagenet() -> "Callable[[int], galleries.Gallery]":
     """From n to a gallery of Tiny ImageNet's validation images, 50 of every n-th class."""
+    import torch
+
+    from vizlib import images
+    from vizlib.images import galleries
+
     if not TINY_IMAGENET.is_file():
         pytest.skip("Tiny ImageNet is not beside this checkout")
 
@@ -144,3 +154,18 @@ def tiny_imagenet() -> Callable[[int], galleries.Gallery]:
         return galleries.stack(pictures, [names.index(wnid) for _, wnid in rows], names, "tiny imagenet")
 
     return every
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Browser]":
+    """The browser. Its camera shows a film; a page has to be allowed to use it."""
+    from fake_camera import film_as_camera
+    from lab_server import find_chromium
+    from playwright.sync_api import sync_playwright
+
+    executable = find_chromium()
+    options = film_as_camera(tmp_path_factory.mktemp("camera"))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=["--disable-dev-shm-usage", *options])
+        yield browser
+        browser.close()

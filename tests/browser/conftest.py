@@ -1,4 +1,4 @@
-"""One JupyterLab in one page of one Chromium for all browser tests; a notebook and a kernel of its own for each.
+"""One JupyterLab in one page of Chromium for all browser tests; a notebook and a kernel of its own for each.
 
 A test that fails takes the page with it: the next one gets a new page.
 """
@@ -12,11 +12,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from fake_camera import film_as_camera
-from lab_server import FORKED, ROOT, Lab, find_chromium, jupyterlab
+from lab_server import FORKED, ROOT, Lab, jupyterlab
 from lesson_cells import slice_of
 from notebook_page import NotebookPage, lab_is_open
-from playwright.sync_api import Browser, Error, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Route
 
 ELSEWHERE = re.compile(r"https?://(?!127\.0\.0\.1[:/])")
 KERNELSPEC = {"name": FORKED, "display_name": FORKED, "language": "python"}
@@ -27,17 +26,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker("browser")
-
-
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """The browser. Its camera shows a film; a page has to be allowed to use it."""
-    executable = find_chromium()
-    options = film_as_camera(tmp_path_factory.mktemp("camera"))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--disable-dev-shm-usage", *options])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import make_site
 import pytest
+from filelock import FileLock
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -17,9 +18,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def site() -> Path:
-    """build/site, up to date. A warning of Sphinx fails every test that asks for it."""
+    """build/site, up to date. A warning of Sphinx fails every test that asks for it.
+
+    Two processes cannot build it at the same time: the second one waits, and finds little to do.
+    """
     command = [sys.executable, Path(make_site.__file__)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    make_site.SITE.parent.mkdir(exist_ok=True)
+    with FileLock(make_site.SITE.parent / "site.lock"):
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode:
         pytest.fail(f"make_site.py ended with status {done.returncode}:\n{done.stdout}\n{done.stderr}")
     return make_site.SITE
