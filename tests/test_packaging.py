@@ -431,10 +431,13 @@ STAGES_OF_THEIR_OWN = "--ignore=tests/browser --ignore=tests/site --ignore=tests
 STAGES = {
     "ruff": "-m ruff check .",
     "unit tests": f"-m pytest tests {STAGES_OF_THEIR_OWN} -n auto",
-    "lessons": "-m pytest notebooks --ignore=notebooks/solutions --nbval-lax ",
+    "lessons": "-m pytest notebooks --ignore=notebooks/solutions tests/notebooks/test_solutions.py --nbval-lax ",
+    "pages": "-m pytest tests/browser tests/site -n auto",
+}
+PARTS = {
     "solutions": "-m pytest tests/notebooks/test_solutions.py --nbval-forked -n auto",
-    "browser": "-m pytest tests/browser",
-    "site": "-m pytest tests/site",
+    "browser": "-m pytest tests/browser -n auto",
+    "site-check": "-m pytest tests/site",
 }
 
 
@@ -458,6 +461,13 @@ def test_make_test_checks_everything(checkout):
         assert (" -p plugin " in line) == (start == STAGES["lessons"])
 
 
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_of_a_stage_is_a_command(part, checkout):
+    done = make(checkout, part, "ARGS=-x")
+    assert done.returncode == 0 and len(stages(done)) == 1
+    assert calls(checkout)[-1].startswith(PARTS[part]) and calls(checkout)[-1].endswith(" -x")
+
+
 @pytest.mark.parametrize("status", ["1", "5"])
 @pytest.mark.parametrize("stage", STAGES)
 def test_make_test_stops_at_the_first_stage_that_fails(stage, status, checkout):
@@ -471,7 +481,7 @@ def test_make_test_stops_at_the_first_stage_that_fails(stage, status, checkout):
 
 @pytest.mark.parametrize(("status", "passes"), [("5", True), ("1", False), ("2", False)])
 def test_a_stage_may_be_empty_when_arguments_choose_among_the_tests(status, passes, checkout):
-    (checkout / ".venv" / "bin" / "fails").write_text("^-m pytest tests/browser")
+    (checkout / ".venv" / "bin" / "fails").write_text("^-m pytest tests/browser tests/site")
     (checkout / ".venv" / "bin" / "status").write_text(status)
     assert (make(checkout, "test", "ARGS=-k hooks").returncode == 0) == passes
 

@@ -71,7 +71,9 @@ class _Products(torch.autograd.Function):
     @staticmethod
     def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
         (rows,) = ctx.saved_tensors
-        return (gradient + gradient.mT) @ rows
+        both = gradient + gradient.mT
+        # In memory as the rows are: the layers before take a gradient in another order only slowly.
+        return (rows.mT @ both).mT if rows.stride(1) == 1 else both @ rows
 
 
 def style_loss(features: Tensor, target_gram: Tensor) -> Tensor:
