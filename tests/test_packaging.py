@@ -465,7 +465,8 @@ def test_make_test_checks_everything(checkout):
 def test_a_part_of_a_stage_is_a_command(part, checkout):
     done = make(checkout, part, "ARGS=-x")
     assert done.returncode == 0 and len(stages(done)) == 1
-    assert calls(checkout)[-1].startswith(PARTS[part]) and calls(checkout)[-1].endswith(" -x")
+    last = calls(checkout)[-1]
+    assert last.startswith(PARTS[part]) and last.endswith(" -x")
 
 
 @pytest.mark.parametrize("status", ["1", "5"])
