@@ -50,10 +50,10 @@ def test_photos_are_jpeg_with_a_colour_for_each_pixel_and_charts_exact_png():
     assert len(content) < len(plot.to_png(chart())), "what is stored is packed as small as it gets"
 
 
-def test_png_stays_unless_jpeg_is_a_quarter_smaller(monkeypatch):
+def test_png_stays_unless_jpeg_is_much_smaller(monkeypatch):
     sizes = {}
     monkeypatch.setattr(figures, "_packed", lambda pixels, format, **options: b"x" * sizes[format])
-    for sizes, kept in (({"png": 100, "jpeg": 75}, "png"), ({"png": 100, "jpeg": 74}, "jpeg")):
+    for sizes, kept in (({"png": 100, "jpeg": 70}, "png"), ({"png": 100, "jpeg": 69}, "jpeg")):
         assert plot.encode(chart()) == (b"x" * sizes[kept], kept)
     assert plot.encode(chart(), quickly=True)[1] == "jpeg"
 
