@@ -309,6 +309,12 @@ def test_the_bytes_of_a_download_under_way_are_counted(cache):
     assert assets.bytes_arrived("cifar10") == 700 and assets.bytes_arrived("imagenette-160px") == 0
 
 
+def test_a_download_that_ends_while_its_bytes_are_counted_is_no_error(cache, monkeypatch):
+    gone = cache / "datasets" / ".cifar10.0123.part"
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: iter([gone]))  # it was there when it was listed
+    assert assets.bytes_arrived("cifar10") == 0
+
+
 def test_cifar10_is_read_as_torchvision_reads_it(server, monkeypatch):
     data = np.random.default_rng(0).integers(0, 256, (4, 3072), np.uint8)
     batch = pickle.dumps({"data": data, "labels": [3, 1, 0, 9]})

@@ -363,12 +363,13 @@ def dataset_folder(name: str) -> Path:
 
 def bytes_arrived(name: str) -> int:
     """How many bytes of a dataset's download are on disk while it is under way; 0 before and after."""
-    parts = dataset_folder(name).parent.glob(f".{name}.*.part/*")
-    sizes = []
-    for path in parts:
-        with suppress(OSError):  # a file may go at any moment
-            sizes.append(path.stat().st_size if path.is_file() else 0)
-    return max(sizes, default=0)
+    sizes = [0]
+    with suppress(OSError):  # the folder may go at any moment, and so may each file in it
+        for folder in dataset_folder(name).parent.glob(f".{name}.*.part"):
+            for path in folder.iterdir():
+                with suppress(OSError):
+                    sizes.append(path.stat().st_size if path.is_file() else 0)
+    return max(sizes)
 
 
 def torchvision_dataset(kind: type, name: str, **options: object) -> Dataset:
