@@ -47,7 +47,7 @@ def test_photos_are_jpeg_with_a_colour_for_each_pixel_and_charts_exact_png():
     assert {component[1:3] for component in components} == {(1, 1)}, "4:4:4"
     content, format = plot.encode(chart())
     assert format == "png" and np.array_equal(pixels(content), pixels(plot.to_png(chart())))
-    assert len(content) < len(plot.to_png(chart())), "what is stored is packed as small as it gets"
+    assert len(content) < len(plot.to_png(chart())), "what is stored is packed more tightly"
 
 
 def test_png_stays_unless_jpeg_is_much_smaller(monkeypatch):
