@@ -101,7 +101,7 @@ def test_a_mosaic_puts_every_tile_in_its_place():
 
 
 def test_the_names_are_few():
-    assert len(plot.__all__) == len(set(plot.__all__)) <= 32  # four of them are diagrams
+    assert len(plot.__all__) == len(set(plot.__all__)) <= 28
 
 
 def _kinds(seed: int) -> dict[str, Callable[[], Figure]]:

@@ -130,35 +130,3 @@ def test_seam_view_joins_along_the_path():
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-# --- diagrams -------------------------------------------------------------------------------------------------------
-
-
-def test_the_gram_diagram_shows_the_products_of_two_positions_and_their_mean():
-    features = torch.rand(1, 6, 4, 5, generator=RANDOM)
-    figure = plot.gram_diagram(IMAGE, features, [(0, 1), (3, 4)], "relu9", channels=6)
-    vectors = [features[0, :, 0, 1].numpy(), features[0, :, 3, 4].numpy()]
-    flat = features[0].flatten(1).numpy()
-    shown = [array for array in arrays(figure) if array.shape == (6, 6)]
-    assert len(shown) == 3
-    for array, expected in zip(shown, [*(np.outer(v, v) for v in vectors), flat @ flat.T / 20], strict=True):
-        assert np.allclose(array, expected, atol=1e-6)
-    assert any("relu9" in text for text in texts(figure))
-
-
-@pytest.mark.parametrize(("features", "places"), [((1, 6, 4, 5), [(0, 0)]), ((6, 4, 5), [(0, 0), (1, 1)])])
-def test_the_gram_diagram_says_what_it_expects(features, places):
-    with pytest.raises(ValueError, match="expected two places and features"):
-        plot.gram_diagram(IMAGE, torch.rand(features), places, "relu9")
-
-
-def test_diagrams_of_losses_show_their_pictures_and_name_the_layers():
-    photo, painting, picture = (torch.full((1, 3, 8, 10), value) for value in (0.1, 0.5, 0.9))
-    figure = plot.two_losses(photo, painting, picture, "relu5", ["relu1", "relu2"])
-    assert sorted(round(float(array.mean()), 1) for array in arrays(figure)) == [0.1, 0.5, 0.9]
-    words = " ".join(texts(figure))
-    assert "features of relu5" in words and "relu1 … relu2" in words and "gradient" in words
-    figure = plot.painter_and_judge(photo, painting, picture)
-    assert sorted(round(float(array.mean()), 1) for array in arrays(figure)) == [0.1, 0.5, 0.9]
-    assert "judge: frozen" in texts(figure) and "painter: learns" in texts(figure)

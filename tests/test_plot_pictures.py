@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from vizlib import plot
 from vizlib.images import Box, galleries
 from vizlib.plot import cells
+from vizlib.plot.cells import spotlight
 
 RANDOM = torch.Generator().manual_seed(0)
 WIDTH = 7.5  # of a notebook's page, in inches
@@ -209,7 +210,7 @@ def test_an_outlier_does_not_make_the_picture_grey():
 
 def test_the_spotlight_leaves_the_box_and_darkens_the_rest():
     image, box = noise(1, 3, 10, 12), Box(2, 5, 3, 9)
-    lit, inside = plot.spotlight(image, box), torch.zeros(1, 1, 10, 12, dtype=torch.bool)
+    lit, inside = spotlight(image, box), torch.zeros(1, 1, 10, 12, dtype=torch.bool)
     box.of(inside)[:] = True
     torch.testing.assert_close(lit, torch.where(inside, image, 0.4 * image))
 

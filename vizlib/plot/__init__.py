@@ -1,22 +1,21 @@
 """Figures, filed by the kind of picture. They need no screen and no pyplot state.
 
-Tables of pictures, charts, heat maps, tiles, maps, and a few of one idea each. Every function returns a matplotlib
-`Figure`, unless its first line says that it makes an image for one; `show` puts a figure into a notebook with its alt
-text, `encode` and `to_png` give the bytes of a file.
+Tables of pictures, charts, heat maps, tiles, maps, a few of one idea each, and `diagrams`. Every function returns a
+matplotlib `Figure`, unless its first line says that it makes an image for one; `show` puts a figure into a notebook
+with its alt text, `encode` and `to_png` give the bytes of a file.
 """
 
+from vizlib.plot import diagrams
 from vizlib.plot.attack import attack_view
-from vizlib.plot.cells import Picture, around_gray, match, spotlight
+from vizlib.plot.cells import Picture, around_gray, match
 from vizlib.plot.channels import one_channel
 from vizlib.plot.charts import bars, histograms, lines, predictions
-from vizlib.plot.diagrams import gram_diagram, painter_and_judge, two_losses
 from vizlib.plot.figure import encode, show, to_png
 from vizlib.plot.heat import heat_map, heat_maps
 from vizlib.plot.maps import grid_map, scatter, zoomed
 from vizlib.plot.one_offs import cut_out, grams, seam_view, window_growth
 from vizlib.plot.pictures import pictures, table
 from vizlib.plot.tiles import channel_grid, filter_grid, filter_grids, signed_grids
-from vizlib.plot.way_back import way_back
 
 __all__ = [
     "Picture",
@@ -25,10 +24,10 @@ __all__ = [
     "bars",
     "channel_grid",
     "cut_out",
+    "diagrams",
     "encode",
     "filter_grid",
     "filter_grids",
-    "gram_diagram",
     "grams",
     "grid_map",
     "heat_map",
@@ -37,18 +36,14 @@ __all__ = [
     "lines",
     "match",
     "one_channel",
-    "painter_and_judge",
     "pictures",
     "predictions",
     "scatter",
     "seam_view",
     "show",
     "signed_grids",
-    "spotlight",
     "table",
     "to_png",
-    "two_losses",
-    "way_back",
     "window_growth",
     "zoomed",
 ]

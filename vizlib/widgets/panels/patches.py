@@ -19,6 +19,7 @@ from vizlib.analysis.receptive_field import receptive_field
 from vizlib.images import galleries
 from vizlib.images.galleries import Gallery
 from vizlib.models import Network
+from vizlib.plot.cells import spotlight
 from vizlib.widgets.panels.controls import BESIDE, channel_pickers
 from vizlib.widgets.panels.scans import scans
 
@@ -54,7 +55,7 @@ def patches_of_channel(
         wholes = [(top.image(gallery, layer, channel, rank), top.box(layer, channel, rank)) for rank in ranks]
         peak = top.values[layer][channel, 0]
         fires = f"up to {peak:.2f}" if peak > 0 else "it never fires"
-        rows = {"patches": crops, "where they\nlie": [plot.spotlight(*whole) for whole in wholes]}
+        rows = {"patches": crops, "where they\nlie": [spotlight(*whole) for whole in wholes]}
         return plot.table(rows, title=f"{net.name}, {layer}, channel {channel}: {fires}")
 
     def draw(net: Network, layer: str, channel: int, k: int) -> Iterator[Figure | widgets.Progress]:
@@ -109,7 +110,7 @@ def patches_linked(
         row, column = (int(share * size) for share, size in zip(point, maps.shape[1:], strict=True))
         best = top.values[layer][:, 0]
         firing = (maps[:, row, column] / best).where(best > 0, torch.tensor(0.0))
-        seen = plot.spotlight(square, receptive_field(net, layer, (row, column), top.side))
+        seen = spotlight(square, receptive_field(net, layer, (row, column), top.side))
         cell = images.Box(row - 1, row + 2, column - 1, column + 2)  # around it, so that it can be seen
         rows = {}
         for channel in firing.topk(4).indices.tolist():
@@ -159,7 +160,7 @@ def patches_receptive_field(
         (gradient,) = torch.autograd.grad(maps[0, :, row, column].sum(), square)
         box = receptive_field(net, layer, (row, column), square.shape[2])
         titles = [f"cell ({row}, {column}) sees {box.height}x{box.width}", "how much each pixel matters"]
-        pair = [plot.spotlight(square.detach(), box), gradient[0].abs().sum(0)]
+        pair = [spotlight(square.detach(), box), gradient[0].abs().sum(0)]
         return plot.pictures(pair, titles, title=f"{net.name}, {layer}", label="|gradient|")
 
     return widgets.explore(

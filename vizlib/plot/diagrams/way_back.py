@@ -7,7 +7,7 @@ from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
 from vizlib.plot.cells import around_gray
-from vizlib.plot.diagrams import arrow, stage
+from vizlib.plot.diagrams.shapes import arrow, stage
 from vizlib.plot.figure import WIDTH, smoothing, to_rgb
 
 FORWARD, BACK = "#3b528b", "#d1495b"
