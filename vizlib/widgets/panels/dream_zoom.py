@@ -55,7 +55,7 @@ def dream_flight(
         knobs,
         alt=f"The last frame of a flight into the photo {photo}, in a dream of {layer}",
         key="dream_flight",
-        quick=36,
+        quick=24,
         shown=("photo", "layer", "zoom", "turn", "steps"),
         inputs={
             "photo": widgets.ImagePicker(photo, side=400),

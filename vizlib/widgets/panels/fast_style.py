@@ -140,7 +140,7 @@ def fast_style_training(
         knobs,
         alt=f"The photo {photo}, as a small network paints it that has learnt for some seconds",
         key="fast_style_training",
-        quick=40,
+        quick=28,
         shown=("photo", "painting", "content_weight", "style_weight", "steps"),
         inputs={
             "photo": widgets.ImagePicker(photo, label="watch"),
