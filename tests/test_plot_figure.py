@@ -52,10 +52,31 @@ def test_photos_are_jpeg_with_a_colour_for_each_pixel_and_charts_exact_png():
 
 def test_png_stays_unless_jpeg_is_much_smaller(monkeypatch):
     sizes = {}
+    monkeypatch.setattr(figures, "_png_size", lambda pixels: 0)
     monkeypatch.setattr(figures, "_packed", lambda pixels, format, **options: b"x" * sizes[format])
     for sizes, kept in (({"png": 100, "jpeg": 70}, "png"), ({"png": 100, "jpeg": 69}, "jpeg")):
         assert plot.encode(chart()) == (b"x" * sizes[kept], kept)
     assert plot.encode(chart(), quickly=True)[1] == "jpeg"
+
+
+@pytest.mark.parametrize("height", [1, 7, 20, 64, 300])
+def test_the_size_of_a_png_is_told_from_some_of_its_rows(height):
+    for figure, factor in ((photo_figure(), 1.5), (chart(), 2.5)):
+        picture = figures._pixels(figure)
+        picture = picture.resize((picture.width, height)) if height < 300 else picture
+        size = len(figures._packed(picture, "png", compress_level=4))
+        assert size / factor < figures._png_size(picture) < size * (factor if height >= 300 else 9)
+
+
+def test_a_photo_is_not_packed_as_png_in_vain(monkeypatch):
+    packed, pack = [], figures._packed
+    monkeypatch.setattr(
+        figures,
+        "_packed",
+        lambda pixels, *rest, **options: packed.append(pixels.height) or pack(pixels, *rest, **options),
+    )
+    _, format = plot.encode(photo_figure())
+    assert format == "jpeg" and sorted(packed)[0] < 0.2 * sorted(packed)[1] and len(packed) == 2
 
 
 @pytest.mark.parametrize(("make", "format"), [(photo_figure, "jpeg"), (chart, "png")])

@@ -178,7 +178,7 @@ def inversion_seeds(
         knobs,
         alt=f"A photo, and four inversions of {layer} from different noise",
         key="four_inversions",
-        quick=50,
+        quick=36,
         picture=picture,
         shown=("layer", "mirror", "total_variation", "steps", "photo"),
         inputs={"photo": widgets.ImagePicker(photo), "net": networks},

@@ -153,7 +153,7 @@ def texture_synthesis(
         knobs,
         alt=f"A texture like the sample {sample}, synthesised from noise",
         key="texture_synthesis",
-        quick=160,
+        quick=120,
         shown=("sample", "weight1", "weight3", "weight5", "steps"),
         inputs={"sample": samples(sample), "net": widgets.NetworkPicker([net])},
         sliders={
