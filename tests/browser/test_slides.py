@@ -1,13 +1,14 @@
 """A notebook as slides, as `make present` shows it: the next slide, a slider, code one level below, and no error."""
 
 import re
+from contextlib import suppress
 
 import nbformat
 import pytest
 from lab_server import FORKED, Lab
 from lesson_cells import slice_of
 from notebook_page import PICTURE
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, TimeoutError, expect
 from slides import mark
 
 KERNELSPEC = {"name": FORKED, "display_name": FORKED, "language": "python"}
@@ -22,6 +23,16 @@ def page(chromium: Browser) -> Page:
     context.set_default_timeout(60_000)
     yield context.new_page()
     context.close()
+
+
+def press_until_it_changes(page: Page, key: str) -> None:
+    """Press a key for another slide, again where nothing came of it: while a slide moves in, keys are not heard."""
+    here = page.evaluate("location.hash")
+    for _ in range(10):
+        page.keyboard.press(key)
+        with suppress(TimeoutError):
+            return page.wait_for_function("here => location.hash != here", arg=here, timeout=2_000)
+    raise AssertionError(f"ten times {key}, and the page still shows {here}")
 
 
 def test_an_instructor_shows_a_lesson_and_moves_a_slider(lab: Lab, page: Page):
@@ -68,10 +79,8 @@ def test_an_instructor_shows_a_lesson_and_moves_a_slider(lab: Lab, page: Page):
     page.keyboard.press("c")
     page.locator(f"{UP} .jp-CodeCell .cm-content").first.wait_for()  # the code, when it is asked for
     page.keyboard.press("c")
-    for key in ("PageUp", "ArrowDown"):
-        here = page.evaluate("location.hash")
-        page.keyboard.press(key)
-        page.wait_for_function("here => location.hash != here", arg=here)
+    press_until_it_changes(page, "PageUp")
+    press_until_it_changes(page, "ArrowDown")
     page.locator(f"{UP} .jp-CodeCell .cm-content").first.wait_for()  # code is one level below
     assert page.locator(".jp-OutputArea [data-mime-type*=stderr], .jupyter-widgets-error-widget").count() == 0
     assert errors == []
