@@ -3,6 +3,7 @@
 import asyncio
 import io
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -470,3 +471,10 @@ def test_watched_looks_at_the_request(monkeypatch):
     assert widgets.watched() is True
     monkeypatch.setenv("VIZLIB_LIVE", "0")
     assert widgets.watched() is False
+
+
+def test_a_collection_of_garbage_looks_through_few_of_the_libraries_objects():
+    code = "import vizlib.widgets, gc; print(gc.get_freeze_count(), len(gc.get_objects()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    frozen, left = map(int, done.stdout.split())
+    assert frozen > 50_000 and left < frozen / 10

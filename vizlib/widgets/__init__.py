@@ -3,6 +3,8 @@
 `check`, `lecture` and `live` are modules of their own.
 """
 
+import gc
+
 from vizlib.widgets.camera import CameraPicker
 from vizlib.widgets.engine import stop_all
 from vizlib.widgets.explorer import Explorer, Progress, explore
@@ -44,3 +46,4 @@ __all__ = [
 ]
 
 explain_missing_names()
+gc.freeze()  # the libraries' objects stay: to look through them at each collection of garbage stops a slider for 0.15 s
