@@ -19,7 +19,7 @@ from PIL import Image
 
 from vizlib import images, optimize
 from vizlib.optimize import Step
-from vizlib.widgets import live, page, turn
+from vizlib.widgets import engine, live, page, turn
 from vizlib.widgets.names import owned
 from vizlib.widgets.run_panel import RunPanel, curve, told
 
@@ -256,6 +256,55 @@ def test_a_changed_input_begins_anew_with_all_inputs_as_they_are(shown):
         assert not a._trait_notifiers["value"]["change"][1:], "a closed run hears of nothing any more"
 
     asyncio.run(watch())
+
+
+@pytest.mark.parametrize("end", ["paused", "done"])
+def test_who_waits_after_a_change_gets_steps_of_the_changed_run(shown, end):
+    def start(gray):
+        for i in range(400 if end == "paused" else 30):
+            threading.Event().wait(0.004)
+            yield Step(i + 1, torch.full((1, 3, 8, 8), gray / 10), {"loss": 1.0})
+
+    async def watch():
+        gray = ipywidgets.IntSlider(1)
+        run = live.run(start, Knobs(), "gray", inputs={"gray": gray})
+        await run.reach(20)
+        if end == "paused":
+            run.pause()
+        await until(lambda: run.state == end)
+        with turn.computing():  # another panel is in the middle of a long step
+            gray.value = 2
+            waiting = asyncio.create_task(run.reach(2))
+            await until(lambda: run._job.served_all)
+            await asyncio.sleep(0.1)
+            assert not waiting.done(), "all the steps that there are come of the run before the change"
+        step = await waiting
+        assert run.inputs["gray"] == 2 and step.image.mean().item() == pytest.approx(0.2)
+        run.close()
+
+    asyncio.run(watch())
+
+
+def test_a_job_never_tells_of_an_order_before_its_state_is_of_that_order():
+    """Whatever the other threads do in between: whoever sees the number of an order sees no earlier end."""
+    seen = []
+
+    class Watched(engine.Job):
+        def __setattr__(self, name, value):
+            super().__setattr__(name, value)
+            if name in ("served", "state") and getattr(self, "served", 0):
+                seen.append((self.served, self.state))
+
+    async def watch():
+        job = Watched("watched", asyncio.get_running_loop(), lambda _: None, lambda: None)
+        for number in (1, 2, 3):
+            assert job.begin(lambda: iter([1])) == number
+            await until(lambda n=number: job.served == n and job.state == "done")
+        job.close()
+
+    asyncio.run(watch())
+    firsts = {number: state for number, state in reversed(seen)}
+    assert firsts == {1: "waiting", 2: "waiting", 3: "waiting"}
 
 
 def test_a_picture_gets_the_inputs_that_it_names(shown):

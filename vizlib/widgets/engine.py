@@ -29,7 +29,8 @@ class Job:
         name: What the others wait for, as a person would call it.
         state: 'waiting', 'running', 'paused', 'stopped', 'done' or 'failed'. Set by the job's own thread alone.
         error: The exception that ended it, or None.
-        served: The number of the last `begin` that has been obeyed.
+        served: The number of the last `begin` that has been obeyed; `state` is of that one, or of a later one.
+        begun: The number of the last `begin` whose steps are being taken.
         seconds: How long it has computed since it began.
     """
 
@@ -49,7 +50,8 @@ class Job:
             news: Called on the loop when there is something to see.
             rests: Called on the job's thread when it pauses, stops or ends.
         """
-        self.name, self.state, self.error, self.served, self.seconds = name, WAITING, None, 0, 0.0
+        self.name, self.state, self.error, self.seconds = name, WAITING, None, 0.0
+        self.served = self.begun = 0
         self.loop, self._took, self._news, self._rests = loop, took, news, rests
         self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._asked = 0
@@ -68,8 +70,9 @@ class Job:
 
         def obey() -> None:
             self._drop()
-            self.error, self._start, self.served, self.seconds = None, start, number, 0.0
-            self._enter(WAITING)
+            self.error, self._start, self.seconds, self.state = None, start, 0.0, WAITING
+            self.served = number  # after the state: who sees this number must not see the end of the steps before
+            self.report()
             TURN.ask(self, touched)
 
         self._orders.put(obey)
@@ -158,7 +161,7 @@ class Job:
             began = time.perf_counter()
             if self._steps is None:
                 start, self._start = self._start, None
-                self._steps = iter(start())
+                self._steps, self.begun = iter(start()), self.served
             try:
                 result = next(self._steps)
             except StopIteration:

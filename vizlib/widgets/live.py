@@ -179,9 +179,7 @@ class Run:
         handle = None
         try:
             asked = self._asked if self._job else 0
-            while self._job and not (
-                self._job.served >= asked and (self._job.state in engine.ENDED or self.taken >= steps)
-            ):
+            while self._job and not self._there(asked, steps):
                 await asyncio.sleep(0.1 if handle else 0.02)
                 if watched():
                     handle = handle or display(HTML(""), display_id=True)
@@ -194,6 +192,11 @@ class Run:
                 handle.update(HTML(""))
         if self.error is not None:
             raise self.error
+
+    def _there(self, asked: int, steps: float) -> bool:
+        """Whether the run that was begun by order `asked`, and not one before it, has ended or taken so many steps."""
+        ended = self._job.served >= asked and self._job.state in engine.ENDED
+        return ended or (self._job.begun >= asked and self.taken >= steps)
 
     def save(self, path: str | Path) -> Path:
         """Write the picture (.png, .jpg) or an animation of how it changed (.gif, .webp), and return the path.
