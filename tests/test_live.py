@@ -303,7 +303,7 @@ def test_a_job_never_tells_of_an_order_before_its_state_is_of_that_order():
         job.close()
 
     asyncio.run(watch())
-    firsts = {number: state for number, state in reversed(seen)}
+    firsts = dict(reversed(seen))
     assert firsts == {1: "waiting", 2: "waiting", 3: "waiting"}
 
 
