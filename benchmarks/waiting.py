@@ -5,9 +5,9 @@
 First picture: a notebook is opened without any outputs, in a kernel of its own that starts from nothing, and all cells
 are run; the time is counted from the moment at which the kernel is asked for until the first picture stands on the
 page. Slider to picture: a key is pressed on a slider, once every second, and the time is counted from the key until the
-page has another picture. Of a live run it is the second new one, because the first may have been under way. Dragging: a
-key is pressed twenty times at a distance of 30 ms, and the pictures on the way are counted, without the last. Camera:
-the pictures a second of the panels that follow a camera, with a film in its place, over ten seconds.
+page has another picture; of a live run, one of a step that has read the new value. Dragging: a key is pressed twenty
+times at a distance of 30 ms, and the pictures on the way are counted, without the last. Camera: the pictures a second
+of the panels that follow a camera, with a film in its place, over ten seconds.
 """
 
 import argparse
@@ -51,13 +51,26 @@ WATCH = """selector => {
     window.pictures = [];
     window.watching?.disconnect();
     let last = document.querySelector(selector)?.src ?? '';
+    window.before = document.querySelector(selector)?.alt ?? '';
+    window.answer = null;
     window.watching = new MutationObserver(() => {
         const image = document.querySelector(selector);
-        if (image && image.src && image.src != last) { last = image.src; pictures.push(performance.now()); }
+        if (!image?.src || image.src == last) return;
+        last = image.src;
+        pictures.push(performance.now());
+        if (image.alt != before) answer ??= performance.now();
     });
     const options = {subtree: true, childList: true, attributes: true, attributeFilter: ['src']};
     window.watching.observe(document.body, options);
 }"""
+# Each picture of a live run says, in its description, what the knob of the slider was when it was painted.
+TELLING = """def telling(paint, knob):
+    def paint_and_tell(*arguments, **options):
+        paint(*arguments, **options)
+        run.panel.picture._alt = f"{{run.alt}}, {{knob}} is {{getattr(run.knobs, knob)}}"
+    return paint_and_tell
+
+run._paint = telling(run._paint, next(n for n, s in run._sliders.items() if "vizlib-{}" in s._dom_classes))"""
 KEYS = """() => {
     window.keys = [];
     document.addEventListener('keydown', () => keys.push(performance.now()), true);
@@ -107,6 +120,8 @@ def slider(page: Page, lab: Lab, what: str, presses: int) -> tuple[list[float], 
     """The milliseconds from each key to its picture, and how many pictures a fast drag shows on its way."""
     name, words, kind, css_class = SLIDERS[what]
     cells = slice_of(name, words)
+    if kind == "live":
+        cells.append(TELLING.format(css_class))
     notebook = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL})
     notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
     nbformat.write(notebook, lab.folder / f"slider-{name}.ipynb")
@@ -119,7 +134,7 @@ def slider(page: Page, lab: Lab, what: str, presses: int) -> tuple[list[float], 
     page.wait_for_timeout(3000)
     page.evaluate(KEYS)
     handle.focus()
-    waited, skipped = [], 1 if kind == "live" else 0
+    waited, answered = [], "answer" if kind == "live" else "pictures[0]"
     for _ in range(2 * presses):
         if len(waited) == presses:
             break
@@ -131,12 +146,12 @@ def slider(page: Page, lab: Lab, what: str, presses: int) -> tuple[list[float], 
         page.evaluate("keys.length = pictures.length = 0")
         page.keyboard.press("ArrowLeft" if len(waited) % 2 else "ArrowRight")
         try:
-            page.wait_for_function("n => pictures.length > n", arg=skipped, timeout=10_000)
+            page.wait_for_function(answered, timeout=10_000)
         except TimeoutError:
             if kind == "live" and is_done(page):
-                continue  # its last step came just after the key: there is no second picture
+                continue  # its last step came just before the key: no other has read the value
             raise
-        waited.append(page.evaluate("n => pictures[n] - keys[0]", skipped))
+        waited.append(page.evaluate(f"{answered} - keys[0]"))
         page.wait_for_timeout(1000)
     page.evaluate(WATCH, picture)
     page.evaluate("keys.length = pictures.length = 0")

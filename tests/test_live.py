@@ -144,6 +144,29 @@ def test_a_slider_acts_on_the_next_step(shown):
     asyncio.run(watch())
 
 
+def test_the_first_step_that_has_read_a_slider_is_shown_without_waiting_for_the_next_frame(shown, monkeypatch):
+    painted = []
+    monkeypatch.setattr(live, "FRAMES_PER_SECOND", 0.001)
+
+    def picture(step, knobs):
+        painted.append((step.iteration, knobs.speed))
+        return step.image
+
+    async def watch():
+        painter, speed = Painter(Knobs(2000)), ipywidgets.FloatSlider(0.0)
+        run = live.run(painter.start, painter.knobs, "gray", sliders={"speed": speed}, picture=picture)
+        await run.reach(5)
+        for value in (1.0, 2.0):
+            speed.value = value
+            await until(lambda value=value: painted[-1][1] == value)
+        await run.reach(run.taken + 5)
+        firsts = [painter.speeds.index(value) + 1 for value in (0.0, 1.0, 2.0)]
+        assert painted == list(zip(firsts, (0.0, 1.0, 2.0), strict=True))
+        run.close()
+
+    asyncio.run(watch())
+
+
 def test_stop_pause_resume_go_on_and_reset(shown):
     painter = Painter(Knobs())
 

@@ -369,3 +369,18 @@ def test_the_bundled_network_needs_neither_torchvision_nor_the_compiler():
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert printed.stdout.split() == ["False", "False"]
+
+
+def test_no_module_imports_what_takes_seconds():
+    """A first picture waits for whatever is imported with the modules; scikit-learn alone takes three seconds."""
+    code = (
+        "import importlib, pkgutil, sys, vizlib\n"
+        "names = [found.name for found in pkgutil.walk_packages(vizlib.__path__, 'vizlib.')]\n"
+        "for name in names:\n"
+        "    '__main__' in name or importlib.import_module(name)\n"
+        "assert len(names) > 100 and 'vizlib.widgets.panels.embedding' in sys.modules\n"
+        "slow = 'sklearn', 'scipy', 'skimage', 'torchvision', 'torch._dynamo', 'dask', 'pandas', 'matplotlib.pyplot'\n"
+        "print(sorted(sys.modules.keys() & set(slow)))"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert printed.stdout.strip() == "[]"

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.neighbors import NearestNeighbors
 
 from vizlib.analysis import neighbours
 
@@ -31,6 +32,18 @@ def test_leaving_out_is_the_same_as_not_having_them(seed, k, n):
     kept = (~left_out[0]).nonzero()[:, 0]
     expected = kept[neighbours.nearest(values[kept], query, k).indices]
     assert torch.equal(neighbours.nearest(values, query, k, left_out).indices, expected)
+
+
+@pytest.mark.parametrize("scale", [1, 1e-3, 1e4])
+def test_the_same_are_found_as_by_scikit_learn(scale, monkeypatch):
+    monkeypatch.setattr(neighbours, "TOGETHER", 64)  # 150 queries: two full parts and the rest
+    generator = torch.Generator().manual_seed(0)
+    values, queries = (scale * torch.randn(n, 40, generator=generator) for n in (300, 150))
+    found = neighbours.nearest(values, queries, 7)
+    search = NearestNeighbors(n_neighbors=7, algorithm="brute").fit(values.numpy())
+    distances, indices = search.kneighbors(queries.numpy())
+    assert found.indices.tolist() == indices.tolist()
+    assert found.distances.numpy() == pytest.approx(distances, rel=1e-6)
 
 
 def test_precision_counts_equal_labels_and_never_the_query():

@@ -7,7 +7,6 @@ behind the wolves (Ribeiro et al. 2016). Here we add the cue ourselves, so we kn
 from typing import NamedTuple
 
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -39,6 +38,8 @@ def digits(first: int = 4, second: int = 9, seed: int = 0) -> tuple[Pictures, Pi
     Raises:
         ValueError: They are not two different digits.
     """
+    from sklearn.datasets import load_digits  # not with the module: it takes seconds
+
     data = load_digits()
     if first == second or not {first, second} <= set(range(10)):
         raise ValueError(f"first = {first}, second = {second}: expected two different digits from 0 to 9")

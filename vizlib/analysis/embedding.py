@@ -1,18 +1,12 @@
 """A gallery's features in a plane, by PCA or t-SNE (van der Maaten and Hinton 2008), and how far to trust it."""
 
 import hashlib
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import sklearn
 import torch
-from scipy.linalg import orthogonal_procrustes
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
-from sklearn.manifold import trustworthiness as sklearn_trustworthiness
 from torch import Tensor
 
 from vizlib import assets
@@ -38,6 +32,8 @@ def pca(values: Tensor, k: int = 2) -> Projection:
     Raises:
         ValueError: The rows are fewer than 3, not finite or all the same, or k is out of range.
     """
+    from sklearn.decomposition import PCA  # not with the module: it takes seconds
+
     _check_rows(values)
     if not 1 <= k <= min(values.shape):
         raise ValueError(f"k = {k}: expected 1 to {min(values.shape)}, the smaller of {tuple(values.shape)}")
@@ -61,6 +57,8 @@ def tsne(values: Tensor, perplexity: float = 30, seed: int = 0, start: str = "pc
         ValueError: The rows are fewer than 3, not finite or all the same, the perplexity is out of range, or `start`
             is unknown, or is 'pca' although D is 1.
     """
+    from sklearn.manifold import TSNE
+
     _check_rows(values)
     _check_perplexity(perplexity, len(values))
     if start not in ("pca", "random"):
@@ -102,6 +100,8 @@ def aligned(points: Tensor, onto: Tensor) -> Tensor:
     Raises:
         ValueError: The shapes differ, or the points are all in one place.
     """
+    from scipy.linalg import orthogonal_procrustes
+
     if points.shape != onto.shape or points.ndim != 2:
         raise ValueError(f"expected two (N, d) of one shape, got {tuple(points.shape)} and {tuple(onto.shape)}")
     middle, target = points.double().mean(0), onto.double().mean(0)
@@ -129,12 +129,14 @@ def trustworthiness(values: Tensor, points: Tensor, k: int = 5) -> float:
     Raises:
         ValueError: There are not as many points as rows, or k is out of range.
     """
+    from sklearn.manifold import trustworthiness
+
     if len(points) != len(values) or not 1 <= k < len(values) / 2:
         raise ValueError(
             f"expected as many points as rows and k from 1 to less than half of them, got {len(points)} points, "
             f"{len(values)} rows and k = {k}"
         )
-    return float(sklearn_trustworthiness(values.cpu().numpy(), points.cpu().numpy(), n_neighbors=k))
+    return float(trustworthiness(values.cpu().numpy(), points.cpu().numpy(), n_neighbors=k))
 
 
 def neighbour_accuracy(points: Tensor, labels: Tensor, k: int = 5) -> float:
@@ -227,6 +229,9 @@ def snap_to_grid(points: Tensor, columns: int | None = None) -> Tensor:
     Raises:
         ValueError: There are no points, they are not finite or not `(N, 2)`, or `columns` is less than 1.
     """
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
+
     if points.ndim != 2 or points.shape[1] != 2 or not len(points):
         raise ValueError(f"points: expected (N, 2) with at least one point, got shape {tuple(points.shape)}")
     if not points.isfinite().all():
@@ -262,6 +267,6 @@ def _check_perplexity(perplexity: float, n: int) -> None:
 
 def _cache_path(values: Tensor, perplexity: float, seed: int, start: str) -> Path:
     settings = f"{float(perplexity)} {seed} {start} {ITERATIONS} {WIDE}"
-    recipe = f"{settings} {sklearn.__version__} {values.dtype} {tuple(values.shape)}"
+    recipe = f"{settings} {version('scikit-learn')} {values.dtype} {tuple(values.shape)}"
     digest = hashlib.sha256(recipe.encode() + values.contiguous().cpu().numpy().tobytes()).hexdigest()
     return assets.cache_folder() / "tsne" / f"{digest}.npy"

@@ -11,7 +11,6 @@ from itertools import product
 from numbers import Real
 
 import torch
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from vizlib import images
@@ -259,6 +258,8 @@ def _coarse_first(height: int, width: int) -> Iterator[tuple[range, range]]:
 
 def _nearest(scores: Tensor) -> Tensor:
     """The scores `(h, w)` with every NaN replaced by the nearest score that is a number."""
+    from scipy.ndimage import distance_transform_edt  # not with the module: it takes half a second
+
     i, j = distance_transform_edt(scores.isnan().numpy(), return_distances=False, return_indices=True)
     return scores[torch.from_numpy(i).long(), torch.from_numpy(j).long()]
 

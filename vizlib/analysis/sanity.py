@@ -10,8 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
-from skimage.metrics import structural_similarity
 from torch import Tensor
 
 from vizlib.models import Network
@@ -64,6 +62,8 @@ def rank_correlation(a: Tensor, b: Tensor) -> Tensor:
     Raises:
         ValueError: The maps do not have the same shape `(N, H, W)`.
     """
+    from scipy.stats import spearmanr  # not with the module: it takes seconds
+
     _same_shape(a, b)
     flat = zip(a.flatten(1).cpu().numpy(), b.flatten(1).cpu().numpy(), strict=True)
     return torch.tensor([spearmanr(x, y).statistic if np.ptp(x) > 0 and np.ptp(y) > 0 else 0.0 for x, y in flat])
@@ -78,6 +78,8 @@ def structure(a: Tensor, b: Tensor) -> Tensor:
     Raises:
         ValueError: The maps do not have the same shape `(N, H, W)`, or are smaller than SSIM's window.
     """
+    from skimage.metrics import structural_similarity
+
     _same_shape(a, b)
     if min(a.shape[1:]) < WINDOW:
         raise ValueError(f"maps of {a.shape[1]}x{a.shape[2]} pixels are smaller than SSIM's window of {WINDOW}")

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from vizlib.images import to_array
@@ -49,6 +48,8 @@ def seeds(saliency: Tensor, sure: float = 0.1, background: float = 0.2, smooth: 
         ValueError: The map does not have two dimensions, holds values that are not finite, or a share or `smooth` is
             out of range.
     """
+    from scipy import ndimage  # not with the module: it takes half a second
+
     if saliency.ndim != 2:
         raise ValueError(f"saliency: expected one map (H, W), got shape {tuple(saliency.shape)}")
     if not saliency.isfinite().all():
@@ -100,5 +101,7 @@ def segment(image: Tensor, saliency: Tensor, sure: float = 0.1, background: floa
 
 def largest_piece(mask: np.ndarray) -> np.ndarray:
     """The largest connected piece of a boolean mask `(H, W)`; pixels connect along sides, not at corners."""
+    from scipy import ndimage
+
     pieces, count = ndimage.label(mask)
     return mask if count < 2 else pieces == np.bincount(pieces[mask]).argmax()

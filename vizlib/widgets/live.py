@@ -359,6 +359,7 @@ class Run:
 
         def turn() -> None:
             setattr(self.knobs, name, value)
+            self._last_paint = 0.0  # the first step that has read it is shown at once
             if name == "steps":
                 self._beyond = False
             self.steered = self.steered or self._job.state in engine.ENDED
