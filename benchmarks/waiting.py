@@ -140,6 +140,7 @@ def slider(page: Page, lab: Lab, what: str, presses: int) -> tuple[list[float], 
             break
         if kind == "live" and is_done(page):
             page.get_by_role("button", name="Reset").first.click()  # it has taken all its steps
+            handle.focus()
             page.wait_for_timeout(3000)
         page.evaluate(WATCH, picture)
         page.wait_for_timeout(50)

@@ -43,12 +43,20 @@ def test_small_signed_grids_show_every_number():
     assert [axes.get_title() for axes in figure.axes] == ["in", "out"]
 
 
-def test_large_signed_grids_are_colours_around_zero():
-    figure = plot.signed_grids({"map": torch.linspace(-1, 3, 81).view(9, 9)})
-    axes, color_bar = figure.axes
-    assert not axes.texts
-    assert axes.images[0].get_clim() == (-3, 3)
-    assert [label.get_text() for label in color_bar.get_xticklabels()] == ["-3", "0", "3"]
+def test_large_signed_grids_are_colours_around_zero_with_one_bar():
+    maps = {"map": torch.linspace(-1, 4, 81).view(9, 9), "tiny": torch.full((9, 9), -5e-4), "none": torch.zeros(9, 9)}
+    figure = plot.signed_grids(maps | {"few": torch.ones(2, 2)})
+    *places, color_bar = figure.axes
+    assert [len(axes.texts) for axes in places] == [0, 0, 0, 4]
+    assert [axes.get_title().partition("\n")[2] for axes in places] == ["largest 4", "largest 0.0005", "largest 0", ""]
+    for axes, (low, high) in zip(places, [(-0.25, 1), (-1, -1), (0, 0)], strict=False):
+        array = axes.images[0].get_array()
+        assert (array.min(), array.max()) == pytest.approx((low, high)) and axes.images[0].get_clim() == (-1, 1)
+    assert [label.get_text().replace("\N{MINUS SIGN}", "-") for label in color_bar.get_yticklabels()] == [
+        "-1",
+        "0",
+        "1",
+    ]
 
 
 @pytest.mark.parametrize(

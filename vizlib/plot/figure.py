@@ -168,7 +168,7 @@ def draw_array(axes: Axes, array: np.ndarray, title: str = "", **options: object
     """Draw an image `(H, W, 3)` or a map `(H, W)` without any axis, and say what it is above it."""
     axes.set_axis_off()
     if title:
-        axes.set_title(title, fontsize=9)
+        axes.set_title(title, fontsize=9, y=1)
     return axes.imshow(array, **{"interpolation": smoothing(array)} | options)
 
 

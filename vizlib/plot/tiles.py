@@ -120,23 +120,28 @@ def channel_grid(
 def signed_grids(grids: Mapping[str, Tensor], columns: int = 4, title: str = "") -> Figure:
     """Grids of numbers `(h, w)` under their titles, each on its own scale: positive red, negative blue, zero white.
 
-    In grids of at most 64 cells the numbers are written out; larger ones have a colour bar.
+    In grids of at most 64 cells the numbers are written out. Larger ones share a colour bar, in parts of the largest
+    absolute value of each, which stands in its title.
     """
     rows = math.ceil(len(grids) / columns)
     cell = WIDTH / columns
     figure = new_figure(WIDTH, rows * (cell + 0.3) + (0.3 if title else 0))
-    for place, (text, grid) in enumerate(grids.items()):
-        axes = figure.add_subplot(rows, columns, place + 1)
+    drawn, places = None, []
+    for text, grid in grids.items():
+        axes = figure.add_subplot(rows, columns, len(places) + 1)
+        places.append(axes)
         array = grid.detach().cpu().numpy() + 0.0  # without the minus of -0
-        written = array.size <= 64
-        top = max(float(np.abs(array).max()), 1e-12) * (2 if written else 1)  # pale where there is something to read
-        drawn = draw_array(axes, array, text, cmap="RdBu_r", vmin=-top, vmax=top)
+        largest = float(np.abs(array).max())
+        scaled = array / max(largest, 1e-12)
         axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, edgecolor="#999999", linewidth=1))
-        if not written:
-            bar = figure.colorbar(drawn, ax=axes, location="bottom", ticks=[-top, 0, top], format="%.2g")
-            bar.ax.tick_params(labelsize=7)
-        for (row, column), value in np.ndenumerate(array) if written else ():
+        if array.size > 64:
+            drawn = draw_array(axes, scaled, f"{text}\nlargest {largest:.2g}", cmap="RdBu_r", vmin=-1, vmax=1)
+            continue
+        draw_array(axes, scaled, text, cmap="RdBu_r", vmin=-2, vmax=2)  # pale, because there is something to read
+        for (row, column), value in np.ndenumerate(array):
             color = "black" if value else "#999999"
             axes.text(column, row, f"{value:g}", ha="center", va="center", fontsize=11, color=color, in_layout=False)
+    if drawn is not None:
+        figure.colorbar(drawn, ax=places, ticks=[-1, 0, 1], shrink=0.7).ax.tick_params(labelsize=8)
     figure.suptitle(title, fontsize=10)
     return figure
