@@ -145,12 +145,17 @@ class Map:
 
         A pixel that no occluder covers, because the stride is larger than the size, has 0.
         """
-        total = torch.zeros(self.rows[-1][1], self.columns[-1][1])
-        count = torch.zeros_like(total)
-        for (row, column), drop in zip(product(self.rows, self.columns), self.drop.flatten(), strict=True):
-            total[slice(*row), slice(*column)] += drop
-            count[slice(*row), slice(*column)] += 1
+        above, across = _covered(self.rows), _covered(self.columns)
+        total = above.T @ self.drop.float() @ across
+        count = torch.outer(above.sum(0), across.sum(0))
         return total / count.clamp(min=1)
+
+
+def _covered(intervals: list[Interval]) -> Tensor:
+    """1 where an interval covers a pixel, otherwise 0, `(intervals, pixels up to the end of the last)`."""
+    starts, ends = torch.tensor(intervals)[:, :, None].unbind(1)
+    pixels = torch.arange(intervals[-1][1])
+    return ((starts <= pixels) & (pixels < ends)).float()
 
 
 def refining(
