@@ -19,12 +19,21 @@ import time
 from contextlib import suppress
 from typing import NoReturn
 
+LATE = (  # what vizlib imports only where it is needed
+    "scipy.ndimage",
+    "scipy.optimize",
+    "scipy.stats",
+    "skimage.metrics",
+    "sklearn.datasets",
+    "sklearn.manifold",
+)
 INLINE = "module://matplotlib_inline.backend_inline"  # what ipykernel sets before matplotlib is imported
 
 
 def serve(address: str) -> NoReturn:
     """Import everything, then fork a kernel for each launcher that asks."""
     os.environ.setdefault("MPLBACKEND", INLINE)
+    import importlib
     import pkgutil
 
     import ipykernel.kernelapp  # noqa: F401
@@ -33,7 +42,9 @@ def serve(address: str) -> NoReturn:
 
     for module in pkgutil.walk_packages(vizlib.__path__, "vizlib."):
         if not module.name.endswith("__main__"):
-            __import__(module.name)
+            importlib.import_module(module.name)
+    for name in LATE:
+        importlib.import_module(name)
 
     server = socket.socket(socket.AF_UNIX)
     server.bind(address)
