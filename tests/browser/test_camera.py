@@ -62,6 +62,13 @@ def brighter(notebook: NotebookPage) -> str:
     return "left" if notebook.value(f"({halves[0]} > {halves[1]}).item()") == "True" else "right"
 
 
+def rests(notebook: NotebookPage) -> bool:
+    """Whether the picture stays as it is for longer than the film stays on one colour."""
+    before = notebook.picture(0)
+    notebook.page.wait_for_timeout(1200)
+    return np.array_equal(before, notebook.picture(0))
+
+
 def press(notebook: NotebookPage) -> None:
     notebook.nth("vizlib-camera", 0).locator("button").click()
 
@@ -79,16 +86,13 @@ def test_the_picture_follows_the_film_until_the_camera_is_stopped(open_notebook,
 
     notebook.page.evaluate(HIDDEN, True)
     notebook.until(lambda: "background" in message(notebook), "a page in the background rests")
-    resting = notebook.picture(0)
-    notebook.page.wait_for_timeout(1200)
-    assert np.array_equal(resting, notebook.picture(0))
+    notebook.until(lambda: rests(notebook), "nothing comes after the picture that was under way")
     notebook.changes(0, lambda: notebook.page.evaluate(HIDDEN, False), "it goes on when it is seen again")
 
     press(notebook)
     notebook.until(lambda: message(notebook) == "", "the camera is off")
-    stopped = notebook.picture(0)
-    notebook.page.wait_for_timeout(1200)
-    assert np.array_equal(stopped, notebook.picture(0)) and notebook.errors() == []
+    notebook.until(lambda: rests(notebook), "nothing comes after the picture that was under way")
+    assert notebook.errors() == []
 
 
 def test_a_kernel_that_does_not_answer_gets_the_newest_picture_when_it_does(open_notebook, camera_allowed):
