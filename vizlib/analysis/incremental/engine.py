@@ -58,7 +58,7 @@ class Clean:
         recorder = _Recorder(graph)
         try:
             self.logits = recorder.run(self.given(images))[:1]
-        except (Unknown, torch.OutOfMemoryError):
+        except (Unknown, torch.cuda.OutOfMemoryError):  # the name that every version has
             raise
         except Exception as error:  # its forward may raise anything
             raise Unknown(f"its traced copy fails: {str(error).splitlines()[0] if str(error) else error!r}") from error
