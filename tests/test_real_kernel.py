@@ -26,6 +26,7 @@ class Knobs:
     speed: float = 1.0
 
 def start(level):
+    held = torch.ones(4_000_000)  # 16 MB, which go when the run goes
     for i in range(100_000):
         time.sleep(0.01)
         yield Step(i + 1, torch.rand(1, 3, 256, 256), {"loss": 1.0 / (i + 1)})
@@ -131,7 +132,7 @@ def test_after_ten_runs_of_a_cell_one_run_is_alive_and_memory_does_not_grow(kern
     assert set(runs) == {1} and set(jobs) == {1}
     assert set(open_widgets[1:]) == {open_widgets[1]}, "a closed panel leaves no widget behind"
     growth = (min(memory[-3:]) - min(memory[1:4])) / 6  # the least of three: it rises and falls with what torch caches
-    assert growth < 1, f"MB in use after each run: {memory}"
+    assert growth < 4, f"MB in use after each run, which holds 16 of its own: {memory}"
     assert kernel.cell(OBSERVERS) == "[1, 0]\n", "one observer"
     kernel.cell("pass", "run")
     kernel.cell("del run")

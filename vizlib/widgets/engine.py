@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from queue import SimpleQueue
 
+from vizlib.compute import release_memory
 from vizlib.widgets.turn import TURN, computing
 
 WAITING, RUNNING, PAUSED, STOPPED, DONE, FAILED = "waiting", "running", "paused", "stopped", "done", "failed"
@@ -142,6 +143,7 @@ class Job:
         self._drop()
         TURN.leave(self)
         self._took = self._rests = self._start = None
+        release_memory()  # of this thread, too: glibc keeps what a thread has freed for the next one
 
     def _obey(self, wait: bool) -> None:
         if wait:
