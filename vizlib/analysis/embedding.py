@@ -57,8 +57,6 @@ def tsne(values: Tensor, perplexity: float = 30, seed: int = 0, start: str = "pc
         ValueError: The rows are fewer than 3, not finite or all the same, the perplexity is out of range, or `start`
             is unknown, or is 'pca' although D is 1.
     """
-    from sklearn.manifold import TSNE
-
     _check_rows(values)
     _check_perplexity(perplexity, len(values))
     if start not in ("pca", "random"):
@@ -69,6 +67,8 @@ def tsne(values: Tensor, perplexity: float = 30, seed: int = 0, start: str = "pc
     stored = assets.stored_array(path) if cached else None
     if stored is not None and stored.shape == (len(values), 2):
         return torch.from_numpy(stored)
+    from sklearn.manifold import TSNE  # after what is stored: that needs no scikit-learn
+
     centered = values.cpu().double() - values.cpu().double().mean(0)
     rows = (centered / centered.abs().max()).float()  # the scale does not matter, except to rounding errors
     rows = pca(rows, WIDE).points if min(rows.shape) > WIDE else rows
